@@ -1,0 +1,59 @@
+// l1/*: a signal's way through an engine that this thread drives.
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "bench/optimizer_guard.h"
+#include "bench/rows.h"
+#include "bitactor/l1_core/engine.h"
+
+namespace bitactor::bench {
+namespace {
+
+constexpr uint64_t kBatch = 16;
+constexpr SignalKind kQuote = 1;
+
+struct Quote {
+  uint64_t symbol;
+  int64_t price;
+  uint64_t size;
+};
+
+// Pushes batches of 16 and polls each away. `step`: how much the price changes from one signal to
+// the next.
+absl::StatusOr<Body> Signals(const Context& context, int64_t step) {
+  return [&clock = context.clock, step](uint64_t operations) -> absl::StatusOr<Sample> {
+    Engine engine(EngineOptions{.clock = &clock});
+    uint64_t handled = 0;
+    engine
+        .On(kQuote,
+            [&handled](const Signal& s, bitactor::Context&) { handled += s.As<Quote>().symbol; })
+        .ZeroTick(Unchanged(&Quote::symbol, &Quote::price, &Quote::size));
+    Quote quote{1, 100, 10};
+    operations = (operations + kBatch - 1) / kBatch * kBatch;
+    const uint64_t start = clock.Now();
+    for (uint64_t i = 0; i < operations; i += kBatch) {
+      for (uint64_t j = 0; j < kBatch; ++j) {
+        quote.price += step;
+        engine.Push(Signal::Of(kQuote, quote));
+      }
+      engine.Poll();
+    }
+    const Sample sample = NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
+    const uint64_t expected = step == 0 ? 1 : operations;
+    if (handled != expected)
+      return absl::InternalError("the engine did not handle what was pushed");
+    return sample;
+  };
+}
+
+}  // namespace
+
+void RegisterL1CoreRows(Registry& registry) {
+  registry.Add({.name = "l1/dispatch", .note = "push to handler return, metered, batches of 16"},
+               [](const Context& context) { return Signals(context, 1); });
+  registry.Add({.name = "l1/zero_tick", .note = "an unchanged value, resolved without its handler"},
+               [](const Context& context) { return Signals(context, 0); });
+}
+
+}  // namespace bitactor::bench

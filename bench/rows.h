@@ -1,0 +1,20 @@
+// Where each library's benchmark rows register.
+#ifndef BITACTOR_BENCH_ROWS_H_
+#define BITACTOR_BENCH_ROWS_H_
+
+#include "bench/harness.h"
+
+namespace bitactor::bench {
+
+void RegisterMachineRows(Registry& registry);      // machine_bench.cc
+void RegisterMachinePairRows(Registry& registry);  // machine_pair_bench.cc: two cores
+void RegisterL1CoreRows(Registry& registry);       // l1_core_bench.cc
+void RegisterTracingRows(Registry& registry);      // tracing_bench.cc
+void RegisterPersistenceRows(Registry& registry);  // persistence_bench.cc
+void RegisterL2MailboxRows(Registry& registry);    // l2_mailbox_bench.cc
+void RegisterFabricRows(Registry& registry);       // fabric_bench.cc
+void RegisterL3GenactorRows(Registry& registry);   // l3_genactor_bench.cc
+
+}  // namespace bitactor::bench
+
+#endif  // BITACTOR_BENCH_ROWS_H_

@@ -1,0 +1,34 @@
+# bitactor_library(<layer> HEADERS <names...> SOURCES <files...> [LINKS <targets...>])
+#
+# Makes the target bitactor_<layer> (alias bitactor::<layer>) and installs it. HEADERS are named
+# relative to include/bitactor/<layer>/. What the layer may link from this project comes from
+# layers.cmake; LINKS are third-party targets.
+include(${CMAKE_CURRENT_LIST_DIR}/layers.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/install_layer.cmake)
+
+function(bitactor_library layer)
+  cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;LINKS" ${ARGN})
+  set(target bitactor_${layer})
+  list(TRANSFORM ARG_HEADERS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/include/bitactor/${layer}/)
+
+  add_library(${target} STATIC ${ARG_SOURCES})
+  add_library(bitactor::${layer} ALIAS ${target})
+  target_sources(${target} PUBLIC
+    FILE_SET HEADERS
+    BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR}/include
+    FILES ${ARG_HEADERS})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  bitactor_instruction_floor(floor)
+  target_compile_options(${target} INTERFACE ${floor})
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:bitactor_warnings>)
+  set_target_properties(${target} PROPERTIES
+    EXPORT_NAME ${layer}
+    POSITION_INDEPENDENT_CODE ON
+    VERIFY_INTERFACE_HEADER_SETS ON)
+  foreach(used IN LISTS BITACTOR_LAYER_USES_${layer})
+    target_link_libraries(${target} PUBLIC bitactor::${used})
+  endforeach()
+  target_link_libraries(${target} PUBLIC ${ARG_LINKS})
+
+  bitactor_install_layer(${layer} ${ARG_LINKS})
+endfunction()

@@ -1,0 +1,32 @@
+# One program for each tests/fuzz/<name>_fuzzer.cc, with clang's libFuzzer. Run one by hand:
+#   cmake --preset fuzz && cmake --build --preset fuzz && build/fuzz/bin/<name>_fuzzer -max_total_time=60
+option(BITACTOR_FUZZ "Build the fuzzers in tests/fuzz (clang only)" OFF)
+if(BITACTOR_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "BITACTOR_FUZZ needs clang++ (libFuzzer), not ${CMAKE_CXX_COMPILER_ID}: use the preset `fuzz`.")
+  endif()
+  # fuzzer-no-link in the libraries: they report coverage to the fuzzer, but have no main of its.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+function(bitactor_fuzzers)
+  if(NOT BITACTOR_FUZZ)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzzer.cc)
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${name} PRIVATE bitactor_warnings)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    foreach(layer IN LISTS BITACTOR_LAYERS)
+      if(TARGET bitactor_${layer})
+        target_link_libraries(${name} PRIVATE bitactor::${layer})
+      endif()
+    endforeach()
+    if(TARGET bitactor_market)  # the feed readers
+      target_link_libraries(${name} PRIVATE bitactor_market)
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,194 @@
+// The engine: one thread's loop over signals and pollers.
+#ifndef BITACTOR_L1_CORE_ENGINE_H_
+#define BITACTOR_L1_CORE_ENGINE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bitactor/l1_core/dispatch_table.h"
+#include "bitactor/l1_core/parking_spot.h"
+#include "bitactor/l1_core/signal.h"
+#include "bitactor/l1_core/signal_queue.h"
+#include "bitactor/l1_core/tick_clock.h"
+#include "bitactor/l1_core/ticks.h"
+#include "bitactor/l1_core/zero_tick.h"
+
+namespace bitactor {
+
+// A source of work that an engine drives beside its own signals.
+//
+// Threads: the engine's alone. No exception leaves its methods.
+class Poller {
+ public:
+  static constexpr uint64_t kNoDeadline = std::numeric_limits<uint64_t>::max();
+
+  virtual ~Poller() = default;
+
+  // One bounded round; returns the work seen. Called once per Engine::Poll().
+  virtual size_t Poll() = 0;
+  // Whether the next Poll() would find something. Asked before the engine sleeps: who makes this
+  // true from another thread publishes first and calls Engine::Wake() if the engine is parked().
+  virtual bool HasWork() = 0;
+  // When Poll() is needed even if nobody wakes the engine, in nanoseconds of the engine's clock.
+  virtual uint64_t NextDeadlineNs() { return kNoDeadline; }
+};
+
+struct EngineOptions {
+  size_t queue_capacity = SignalQueue::kDefaultCapacity;  // signals, a power of two, 2 to 2^20
+  Ticks budget{8};                                        // of one dispatch, 1 to 10^9
+  TickConfig ticks = {};
+  // Injected time; null: the engine makes its own, which takes 2 ms. Must outlive the engine.
+  const TickClock* clock = nullptr;
+  size_t kinds = 256;          // signals are of kind 0 to kinds - 1; 1 to 65,536
+  size_t round_signals = 256;  // most signals resolved in one Poll(), at least 1
+  uint32_t idle_pauses = 64;   // rounds without work before Run() yields the processor,
+  uint32_t idle_yields = 16;   // and yields before it sleeps
+  // Called on the engine's thread for overruns of handlers with OverrunPolicy::kReport. Must not
+  // throw.
+  std::function<void(SignalKind, Ticks used)> on_overrun = nullptr;
+};
+
+class Engine;
+
+// What a handler may use while it runs.
+class Context {
+ public:
+  // When this dispatch began, in nanoseconds of the engine's clock.
+  uint64_t now_ns() const;
+  // As Engine::Push(), for engines whose only producer is their own thread.
+  PushResult Push(const Signal& signal);
+
+ private:
+  friend class Engine;
+  Context(Engine& engine, uint64_t start_cycles) : engine_(engine), start_cycles_(start_cycles) {}
+
+  Engine& engine_;
+  const uint64_t start_cycles_;
+};
+
+// What remains to be said about a handler: engine.On(...).ZeroTick(...).OnOverrun(...). Of a
+// refused registration every call is ignored. Not to be kept.
+class HandlerSetup {
+ public:
+  RegisterResult result() const { return result_; }
+  // The filter that resolves signals without running the handler; a second call replaces the first.
+  HandlerSetup& ZeroTick(UnchangedFilter filter) {
+    if (entry_ != nullptr) entry_->unchanged = filter;
+    return *this;
+  }
+  HandlerSetup& OnOverrun(OverrunPolicy policy) {
+    if (entry_ != nullptr) entry_->on_overrun = policy;
+    return *this;
+  }
+
+ private:
+  friend class Engine;
+  HandlerSetup(RegisterResult result, DispatchTable::Entry* entry)
+      : result_(result), entry_(entry) {}
+
+  const RegisterResult result_;
+  DispatchTable::Entry* const entry_;
+};
+
+// Sums over all kinds; by kind: Engine::CountersOf().
+// pushed = dispatched + bypassed_unchanged + bypassed_ignored + queued.
+struct EngineCounters {
+  uint64_t pushed = 0;
+  uint64_t refused_full = 0;
+  uint64_t refused_unknown_kind = 0;
+  uint64_t refused_registrations = 0;
+  uint64_t dispatched = 0;
+  uint64_t bypassed_unchanged = 0;
+  uint64_t bypassed_ignored = 0;
+  uint64_t queued = 0;
+  uint64_t overruns = 0;
+  uint64_t faults = 0;
+};
+
+// Order: signals are handled in the order in which they were pushed; pollers in that of
+//   AddPoller().
+// Threads: one, the engine's, calls everything but: Push(), by one producer thread at a time (the
+//   engine's or another); parked() and Wake(), by any. Set-up happens before the first Poll().
+// Progress: Poll() never blocks; Run() sleeps when idle, using no processor, and no wake-up is
+//   lost.
+// Bounds: queue_capacity signals wait; a full queue refuses. Nothing is allocated after set-up.
+// Ownership: signals are copied in; pollers and the clock are the caller's and outlive the engine.
+// Errors: refusals are typed and counted. A handler that throws is counted as a fault, its signal
+//   dropped, and the engine goes on.
+// Cost: one clock reading per dispatch; a bypassed signal reads none.
+class Engine {
+ public:
+  // REQUIRES: options in their ranges.
+  explicit Engine(EngineOptions options = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Set-up, before the first Poll().
+  HandlerSetup On(SignalKind kind, SignalHandler handler);
+  // Signals of this kind cost nothing: taken, counted, dropped.
+  RegisterResult Ignore(SignalKind kind);
+  // Drives `poller` from now on.
+  void AddPoller(Poller* poller) { pollers_.push_back(poller); }
+
+  // Producer: copies `signal` into the queue, and wakes the engine if it sleeps.
+  PushResult Push(const Signal& signal);
+
+  // One bounded round over all pollers and the queue; returns the work seen.
+  size_t Poll();
+  // Polls until a round sees no work; returns all the work seen.
+  size_t Drain();
+  // Polls until `stop` is requested; idle, it goes down the ladder pause, yield, sleep. What is
+  // queued when it stops stays queued.
+  void Run(std::stop_token stop);
+
+  // Any thread: whether Run() sleeps or is about to. A producer publishes, then asks.
+  bool parked() const { return parking_.parked(); }
+  // Any thread: makes Run() look for work again.
+  void Wake() { parking_.Wake(); }
+  uint64_t sleeps() const { return parking_.sleeps(); }
+
+  const TickClock& clock() const { return *clock_; }
+  const DispatchMeter& meter() const { return meter_; }
+  EngineCounters counters() const;
+  // The counts of one kind, or null when it is not registered.
+  const DispatchTable::Entry* CountersOf(SignalKind kind) const {
+    return table_.Knows(kind) ? &table_.At(kind) : nullptr;
+  }
+  // For people: dispatched, bypassed by cause, ticks per signal, overruns, by kind.
+  std::string Report() const;
+
+ private:
+  friend class Context;
+
+  size_t DispatchRound();
+  void Dispatch(const Signal& signal, DispatchTable::Entry& entry);
+  bool HasWork();
+  void Park(const std::stop_token& stop);
+
+  const EngineOptions options_;
+  const std::unique_ptr<const TickClock> own_clock_;
+  const TickClock* const clock_;
+  const DispatchMeter meter_;
+  std::vector<Poller*> pollers_;
+  DispatchTable table_;
+  SignalQueue queue_;
+  uint64_t refused_registrations_ = 0;
+  uint64_t boundary_cycles_ = 0;  // the end of the last dispatch of this round
+  uint32_t since_boundary_ = 0;   // signals bypassed since then
+  internal::ParkingSpot parking_;
+  // Written by the producer alone.
+  alignas(kCacheLineBytes) std::atomic<uint64_t> refused_unknown_kind_{0};
+};
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L1_CORE_ENGINE_H_

@@ -1,0 +1,166 @@
+// The frame: the one format in which a message lives in a lane, a journal and on a wire.
+#ifndef BITACTOR_L1_CORE_FRAME_H_
+#define BITACTOR_L1_CORE_FRAME_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "bitactor/l1_core/crc32c.h"
+
+namespace bitactor {
+
+inline constexpr size_t kCacheLineBytes = 64;
+
+// What a frame is. Values are stored in journals: append only, never 0 (0 marks storage that was
+// never written).
+enum class FrameKind : uint8_t {
+  kNone = 0,    // not a frame
+  kCast = 1,    // one-way message
+  kCall = 2,    // request that expects a reply; its message_id is the reply's correlation_id
+  kReply = 3,   // answer to a call; with kFlagError the payload is an error
+  kTimer = 4,   // a timer or a timeout that fired
+  kSystem = 5,  // for the runtime itself: spawn, crash, exit, monitor, boot
+  kBlock = 6,   // payload over 128 bytes (reserved)
+  kRecord = 7,  // bytes of a user of the journal alone
+  kFooter = 8,  // end of a sealed journal segment
+};
+inline constexpr FrameKind kLastFrameKind = FrameKind::kFooter;
+
+inline constexpr size_t kMaxPayloadBytes = 128;
+inline constexpr size_t kFrameUnitBytes =
+    64;  // frames are aligned to this and stored in multiples of it
+
+// Bits of FrameHeader::flags (6 bits beside the 2 of the priority).
+inline constexpr uint8_t kFlagError = 1;  // a reply that carries an error instead of a value
+
+// 64 bytes, little-endian. `crc32c` covers bytes 4 to 64 + size and travels end to end: the sender
+// seals the frame once, every reader checks it, nobody computes it anew.
+struct FrameHeader {
+  uint32_t crc32c;
+  uint8_t size_bytes;  // of the payload in use, 0 to 128
+  FrameKind kind;
+  uint8_t priority : 2;
+  uint8_t flags : 6;
+  uint8_t target_generation;  // a stale reference never reaches a stranger
+  uint64_t message_id;        // incarnation:16, sequence:48, unique per source
+  uint64_t correlation_id;    // call <-> reply
+  uint64_t stamp_ns;          // hybrid logical clock, ns since 1970
+  uint64_t trace;             // local trace id, 0 = none
+  uint64_t parent_span;       // span under which it was sent, 0 = root
+  uint32_t type;              // hash of the payload type's declared name and version
+  uint32_t deadline_us;       // relative to stamp, 0 = none
+  uint32_t source;            // actor id
+  uint32_t target;            // actor id
+};
+static_assert(sizeof(FrameHeader) == 64);
+static_assert(offsetof(FrameHeader, message_id) == 8 && offsetof(FrameHeader, stamp_ns) == 24 &&
+              offsetof(FrameHeader, type) == 48 && offsetof(FrameHeader, target) == 60);
+
+// A slot that holds any frame. Bytes of the payload beyond size_bytes are not part of the frame.
+struct alignas(kCacheLineBytes) Frame {
+  FrameHeader header;
+  std::byte payload[kMaxPayloadBytes];
+};
+static_assert(sizeof(Frame) == 192);
+
+// Stored length of a frame with this payload: 64, 128 or 192 bytes.
+constexpr size_t StoredBytes(size_t payload_bytes) {
+  return kFrameUnitBytes +
+         (payload_bytes + kFrameUnitBytes - 1) / kFrameUnitBytes * kFrameUnitBytes;
+}
+
+// CRC-32C over bytes 4 to 64 + size. REQUIRES: frame.header.size_bytes <= kMaxPayloadBytes.
+inline uint32_t FrameChecksum(const FrameHeader& header) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
+  return Crc32c(0, bytes + sizeof(uint32_t),
+                sizeof(FrameHeader) - sizeof(uint32_t) + header.size_bytes);
+}
+
+// Makes the frame readable by others. The last thing its sender does; nothing but the checksum may
+// change later.
+inline void Seal(Frame& frame) { frame.header.crc32c = FrameChecksum(frame.header); }
+
+// The checksums of four frames, advanced in turn: one checksum is a chain of steps that wait for
+// each other, four chains keep the unit busy. REQUIRES: each size_bytes <= kMaxPayloadBytes.
+inline void FrameChecksums4(const FrameHeader* const headers[4], uint32_t checksums[4]) {
+#if defined(__SSE4_2__) || defined(__ARM_FEATURE_CRC32)
+  const uint8_t* bytes[4];
+  uint32_t state[4];
+  size_t common_bytes = kMaxPayloadBytes;
+  for (int i = 0; i < 4; ++i) {
+    bytes[i] = reinterpret_cast<const uint8_t*>(headers[i]);
+    uint32_t word;
+    std::memcpy(&word, bytes[i] + 4, 4);
+    state[i] = internal::Crc32cStep4(~uint32_t{0}, word);
+    if (headers[i]->size_bytes < common_bytes) common_bytes = headers[i]->size_bytes;
+  }
+  const size_t end = sizeof(FrameHeader) + common_bytes / 8 * 8;
+  for (size_t at = 8; at < end; at += 8) {
+    for (int i = 0; i < 4; ++i) {
+      uint64_t word;
+      std::memcpy(&word, bytes[i] + at, 8);
+      state[i] = internal::Crc32cStep8(state[i], word);
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    checksums[i] =
+        Crc32c(~state[i], bytes[i] + end, sizeof(FrameHeader) + headers[i]->size_bytes - end);
+  }
+#else
+  for (int i = 0; i < 4; ++i) checksums[i] = FrameChecksum(*headers[i]);
+#endif
+}
+
+// Why a frame cannot be trusted. Nothing but the bytes themselves may be used of a frame that is
+// not kOk.
+enum class FrameFault : uint8_t {
+  kOk = 0,
+  kSize,  // size_bytes over 128
+  kKind,  // kind 0 or over the last one
+  kCrc,   // checksum does not match
+};
+
+// What is wrong apart from the checksum.
+inline FrameFault CheckFrameShape(const FrameHeader& header) {
+  if (header.size_bytes > kMaxPayloadBytes) return FrameFault::kSize;
+  if (header.kind == FrameKind::kNone || header.kind > kLastFrameKind) return FrameFault::kKind;
+  return FrameFault::kOk;
+}
+
+inline FrameFault CheckFrame(const FrameHeader& header) {
+  const FrameFault fault = CheckFrameShape(header);
+  if (fault != FrameFault::kOk) return fault;
+  return FrameChecksum(header) == header.crc32c ? FrameFault::kOk : FrameFault::kCrc;
+}
+
+// message_id = incarnation:16, sequence:48.
+inline constexpr uint64_t kSequenceMask = (uint64_t{1} << 48) - 1;
+constexpr uint64_t MakeMessageId(uint16_t incarnation, uint64_t sequence) {
+  return (static_cast<uint64_t>(incarnation) << 48) | (sequence & kSequenceMask);
+}
+constexpr uint64_t SequenceOf(uint64_t message_id) { return message_id & kSequenceMask; }
+constexpr uint16_t IncarnationOf(uint64_t message_id) {
+  return static_cast<uint16_t>(message_id >> 48);
+}
+
+// A strong bit mixer (the finalizer of splitmix64): every input bit reaches every output bit. For
+// slots, span ids and digests, which must be the same in every process; not against attackers.
+constexpr uint64_t Mix64(uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xBF58476D1CE4E5B9ull;
+  x ^= x >> 27;
+  x *= 0x94D049BB133111EBull;
+  x ^= x >> 31;
+  return x;
+}
+
+// The span id of a message, derived and never stored. Never 0.
+constexpr uint64_t SpanIdOf(uint32_t source, uint64_t message_id) {
+  const uint64_t id = Mix64(message_id ^ (static_cast<uint64_t>(source) * 0x9E3779B97F4A7C15ull));
+  return id != 0 ? id : 1;
+}
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L1_CORE_FRAME_H_

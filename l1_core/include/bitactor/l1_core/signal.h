@@ -1,0 +1,60 @@
+// The signal: L1's input, one cache line.
+#ifndef BITACTOR_L1_CORE_SIGNAL_H_
+#define BITACTOR_L1_CORE_SIGNAL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "bitactor/l1_core/check.h"
+#include "bitactor/l1_core/frame.h"
+
+namespace bitactor {
+
+// What a signal is about; the user's own numbering from 0, best an unscoped enum : uint16_t.
+using SignalKind = uint16_t;
+
+inline constexpr size_t kMaxSignalBytes = 56;
+
+// A kind and a value of any trivially copyable type.
+// Ownership: its own bytes; no pointers that it carries are followed or freed.
+// Errors: reading it as a type of another size is a bug and aborts.
+struct alignas(kCacheLineBytes) Signal {
+  SignalKind kind;
+  uint8_t size_bytes;  // of the value, 0 to 56
+  uint8_t reserved[5];
+  alignas(8) std::byte payload[kMaxSignalBytes];
+
+  template <typename T>
+  static Signal Of(SignalKind kind, const T& value) {
+    static_assert(std::is_trivially_copyable_v<T>, "a signal carries its value as plain bytes");
+    static_assert(sizeof(T) <= kMaxSignalBytes, "a signal carries at most 56 bytes");
+    Signal signal{};
+    signal.kind = kind;
+    signal.size_bytes = sizeof(T);
+    std::memcpy(signal.payload, &value, sizeof(T));
+    return signal;
+  }
+  // A signal that says nothing but its kind.
+  static Signal Of(SignalKind kind) {
+    Signal signal{};
+    signal.kind = kind;
+    return signal;
+  }
+
+  template <typename T>
+  T As() const {
+    static_assert(std::is_trivially_copyable_v<T>, "a signal carries its value as plain bytes");
+    static_assert(sizeof(T) <= kMaxSignalBytes, "a signal carries at most 56 bytes");
+    BITACTOR_CHECK_EQ(size_t{size_bytes}, sizeof(T));
+    std::remove_const_t<T> value;
+    std::memcpy(&value, payload, sizeof(T));
+    return value;
+  }
+};
+static_assert(sizeof(Signal) == 64 && offsetof(Signal, payload) == 8);
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L1_CORE_SIGNAL_H_

@@ -1,0 +1,45 @@
+#include "bitactor/l1_core/dispatch_table.h"
+
+#include <utility>
+
+#include "bitactor/l1_core/check.h"
+
+namespace bitactor {
+
+const char* RegisterResultName(RegisterResult result) {
+  switch (result) {
+    case RegisterResult::kOk:
+      return "ok";
+    case RegisterResult::kDuplicate:
+      return "duplicate";
+    case RegisterResult::kOutOfRange:
+      return "out of range";
+    case RegisterResult::kAfterStart:
+      return "after start";
+  }
+  return "unknown";
+}
+
+DispatchTable::DispatchTable(size_t kinds)
+    : kinds_(kinds), entries_(std::make_unique<Entry[]>(kinds)) {
+  BITACTOR_CHECK_LE(size_t{1}, kinds);
+  BITACTOR_CHECK_LE(kinds, size_t{65536});
+}
+
+RegisterResult DispatchTable::Register(SignalKind kind, Route route) {
+  if (frozen_) return RegisterResult::kAfterStart;
+  if (kind >= kinds_) return RegisterResult::kOutOfRange;
+  if (entries_[kind].route != Route::kUnknown) return RegisterResult::kDuplicate;
+  entries_[kind].route = route;
+  return RegisterResult::kOk;
+}
+
+RegisterResult DispatchTable::SetHandler(SignalKind kind, SignalHandler handler) {
+  const RegisterResult result = Register(kind, Route::kHandler);
+  if (result == RegisterResult::kOk) entries_[kind].handler = std::move(handler);
+  return result;
+}
+
+RegisterResult DispatchTable::SetIgnored(SignalKind kind) { return Register(kind, Route::kIgnore); }
+
+}  // namespace bitactor

@@ -1,0 +1,244 @@
+// Merges the lanes of one shard into one stream in which no effect comes before its cause.
+#ifndef BITACTOR_L2_MAILBOX_CAUSAL_MERGE_H_
+#define BITACTOR_L2_MAILBOX_CAUSAL_MERGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/spsc_lane.h"
+#include "bitactor/l2_mailbox/frame_queue.h"
+
+namespace bitactor::internal {
+
+// The consumer's end of one lane: the ring, and before it what was spilled from it to make room.
+// Indices count frames since the lane was opened. next <= ring_next <= tail; [next, ring_next) are
+// spilled. `Lane` is SpscLane<Frame>, or one that a test can interrupt.
+template <typename Lane>
+class LaneReader {
+ public:
+  // `own`: the shard's lane to itself, whose tail is its own doing and counts as seen at once.
+  LaneReader(Lane* ring, bool own, bool spillable)
+      : ring_(ring), own_(own), spillable_(spillable) {}
+
+  bool own() const { return own_; }
+  uint64_t next() const { return next_; }
+  uint64_t seen() const { return seen_; }
+  uint64_t tail() const { return tail_; }
+  bool HasFrames() const { return next_ != ring_->ReadTail(); }
+  size_t spilled() const { return spill_.size(); }
+  // Frames published and not yet popped.
+  uint64_t Waiting() const { return ring_->ReadTail() - next_; }
+
+  // Reads the tail and checks every frame that it newly shows. Faulty ones are handed to
+  // `on_fault(frame, fault)` and passed over from then on. Returns the stamp of the first sound new
+  // frame, or ~0.
+  template <typename OnFault>
+  uint64_t Look(OnFault&& on_fault) {
+    seen_ = tail_;
+    const uint64_t tail = ring_->ReadTail();
+    uint64_t first_stamp = std::numeric_limits<uint64_t>::max();
+    uint64_t next = tail_;
+    while (next < tail) {
+      if (next + 4 <= tail && FourAreSound(next)) [[likely]] {
+        if (first_stamp == std::numeric_limits<uint64_t>::max()) {
+          first_stamp = ring_->At(next).header.stamp_ns;
+        }
+        next += 4;
+        continue;
+      }
+      Frame& frame = ring_->At(next++);
+      const FrameFault fault = CheckFrame(frame.header);
+      if (fault != FrameFault::kOk) [[unlikely]] {
+        on_fault(frame, fault);
+        frame.header.kind = FrameKind::kNone;
+        frame.header.size_bytes = 0;
+        continue;
+      }
+      if (first_stamp == std::numeric_limits<uint64_t>::max()) first_stamp = frame.header.stamp_ns;
+    }
+    tail_ = tail;
+    if (own_) {
+      seen_ = tail_;
+      return std::numeric_limits<uint64_t>::max();
+    }
+    return first_stamp;
+  }
+
+  // The next sound frame below `seen`, or nullptr.
+  Frame* Head() {
+    while (next_ < seen_) {
+      Frame& frame = next_ < ring_next_ ? spill_.Front() : ring_->At(next_);
+      if (frame.header.kind != FrameKind::kNone) [[likely]]
+        return &frame;
+      Pop();
+    }
+    return nullptr;
+  }
+  void Pop() {
+    if (next_ < ring_next_) [[unlikely]] {
+      spill_.PopFront();
+    } else {
+      ring_next_ = next_ + 1;
+    }
+    ++next_;
+  }
+  // Gives the slots of what was popped or spilled back to the producer.
+  void Release() {
+    if (released_ != ring_next_) {
+      released_ = ring_next_;
+      ring_->Release(ring_next_);
+    }
+  }
+  // Moves what the ring holds into the spill, so that a producer that waits for room gets it. Order
+  // is kept: spilled frames stay before the ring's. Frames not yet looked at stay, for their check
+  // is Look()'s. Returns how many moved.
+  size_t Spill() {
+    if (!spillable_) return 0;
+    const uint64_t begin = ring_next_;
+    for (; ring_next_ < tail_; ++ring_next_) spill_.PushBack(ring_->At(ring_next_));
+    Release();
+    return static_cast<size_t>(ring_next_ - begin);
+  }
+
+ private:
+  // Whether the four frames from `index` on are all as they were sealed; their checksums take
+  // little longer than one's.
+  bool FourAreSound(uint64_t index) {
+    const FrameHeader* headers[4];
+    for (uint64_t i = 0; i < 4; ++i) {
+      headers[i] = &ring_->At(index + i).header;
+      if (CheckFrameShape(*headers[i]) != FrameFault::kOk) return false;
+    }
+    uint32_t checksums[4];
+    FrameChecksums4(headers, checksums);
+    uint32_t differences = 0;
+    for (int i = 0; i < 4; ++i) differences |= checksums[i] ^ headers[i]->crc32c;
+    return differences == 0;
+  }
+
+  Lane* ring_;
+  bool own_;
+  bool spillable_;
+  uint64_t next_ = 0;       // first frame not delivered
+  uint64_t ring_next_ = 0;  // first frame still in the ring
+  uint64_t released_ = 0;
+  uint64_t seen_ = 0;  // A: the tail read in the previous pass
+  uint64_t tail_ = 0;  // B: the tail read in this one
+  FrameQueue spill_;
+};
+
+// Order: if y happened before m, y is delivered before m; frames of one lane in their order; ties
+//   by lane number.
+// Threads: the owner shard's alone.
+// Progress: a frame is held while a lane shows a new first frame with a lower stamp; stamps in a
+//   lane rise strictly, so that happens finitely often. Lanes that stay empty hold nobody.
+// Bounds: one pass delivers at most `limit` frames.
+//
+// Why it is right. Let A be the tails of the previous pass, B those read now, s* the least stamp
+// among the first frames that are new (in [A, B)). A pass delivers, in (stamp, lane) order, frames
+// below A with stamp < s*.
+//   M1  Senders: a stamp is above every stamp that the sender has sent or received before.
+//   M2  A sender publishes an earlier send before a later one, whatever their lanes (or defers only
+//       within one lane).
+//   M3  If y happened before m and the pass for A saw m, then y was published before m, so the pass
+//       for B sees y.
+//   M4  Then y is below A as well and sorts first by M1, or y is new and s* <= y.stamp < m.stamp
+//       holds m back.
+// The shard's own lane needs no second look: whatever happened before a frame of its own was
+// delivered here before.
+template <typename Lane>
+class BasicCausalMerge {
+ public:
+  using Reader = LaneReader<Lane>;
+
+  // Lanes are added in the order of their ports' numbers, which breaks ties, and are never removed.
+  Reader& AddLane(Lane* ring, bool own, bool spillable) {
+    lanes_.push_back(std::make_unique<Reader>(ring, own, spillable));
+    heads_.push_back(kNever);
+    return *lanes_.back();
+  }
+  const std::vector<std::unique_ptr<Reader>>& lanes() const { return lanes_; }
+
+  // Looks at every lane, then delivers. `deliver(Frame&)` returns false to end the pass after this
+  // frame. Returns the number of frames that were delivered or newly seen: 0 means that there was
+  // nothing to do.
+  template <typename Deliver, typename OnFault>
+  size_t Pass(size_t limit, Deliver&& deliver, OnFault&& on_fault) {
+    uint64_t bound = kNever;
+    size_t work = 0;
+    for (size_t i = 0; i < lanes_.size(); ++i) {
+      Reader& lane = *lanes_[i];
+      const uint64_t before = lane.tail();
+      const uint64_t first_new = lane.Look(on_fault);
+      work += lane.tail() - before;
+      if (first_new < bound) bound = first_new;
+      const Frame* head = lane.Head();
+      heads_[i] = head != nullptr ? head->header.stamp_ns : kNever;
+    }
+    size_t delivered = 0;
+    bool go_on = true;
+    while (go_on && delivered < limit) {
+      size_t best = lanes_.size();
+      uint64_t least = bound;
+      uint64_t second = bound;  // frames of the best lane below this need no new comparison
+      for (size_t i = 0; i < heads_.size(); ++i) {
+        if (heads_[i] < least) {
+          second = least;
+          least = heads_[i];
+          best = i;
+        } else if (heads_[i] < second) {
+          second = heads_[i];
+        }
+      }
+      if (best == lanes_.size()) break;
+      Reader& lane = *lanes_[best];
+      do {
+        go_on = deliver(*lane.Head());
+        lane.Pop();
+        ++delivered;
+        const Frame* head = lane.Head();
+        heads_[best] = head != nullptr ? head->header.stamp_ns : kNever;
+      } while (go_on && delivered < limit && heads_[best] < second);
+      lane.Release();
+    }
+    for (const auto& lane : lanes_)
+      lane->Release();  // faulty frames at a lane's head were popped without a delivery
+    return work + delivered;
+  }
+
+  // Makes room in the lanes of other shards (and the own one) while this shard may not deliver.
+  // Frames keep their places in the order. Returns how many frames moved.
+  template <typename OnFault>
+  size_t SpillAll(OnFault&& on_fault) {
+    size_t moved = 0;
+    for (const auto& lane : lanes_) {
+      lane->Look(on_fault);
+      moved += lane->Spill();
+    }
+    return moved;
+  }
+
+  bool HasFrames() const {
+    for (const auto& lane : lanes_) {
+      if (lane->HasFrames()) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+
+  std::vector<std::unique_ptr<Reader>> lanes_;
+  std::vector<uint64_t>
+      heads_;  // stamp of each lane's head in the running pass, kNever when it has none
+};
+
+using CausalMerge = BasicCausalMerge<SpscLane<Frame>>;
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_L2_MAILBOX_CAUSAL_MERGE_H_

@@ -1,0 +1,83 @@
+// What stands behind an address: something that handles messages, and the queue of those it cannot
+// take yet.
+#ifndef BITACTOR_L2_MAILBOX_ENDPOINT_H_
+#define BITACTOR_L2_MAILBOX_ENDPOINT_H_
+
+#include <cstdint>
+
+#include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/ticks.h"
+#include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/frame_queue.h"
+#include "bitactor/tracing/latency_histogram.h"
+
+namespace bitactor::internal {
+
+class Shard;
+
+// How a handler left.
+enum class HandleOutcome : uint8_t {
+  kDone,
+  kCrashed,    // it failed and its supervision has dealt with that
+  kFailed,     // it failed and nobody supervises it: the message is dead-lettered
+  kUnhandled,  // nothing handles this type: the message is dead-lettered
+};
+
+// Threads: the owner shard's alone.
+// Ownership: the shard's, from Shard::Add() until Shard::Remove().
+class Endpoint {
+ public:
+  static constexpr uint16_t kAllKinds = 0xFFFF;
+  static constexpr uint16_t kNoKinds = 0;
+  // What a suspended coroutine can take: the answer it waits for, a timeout, the runtime's own
+  // messages.
+  static constexpr uint16_t kWhileSuspended = (1u << static_cast<unsigned>(FrameKind::kReply)) |
+                                              (1u << static_cast<unsigned>(FrameKind::kTimer)) |
+                                              (1u << static_cast<unsigned>(FrameKind::kSystem));
+
+  explicit Endpoint(ActorId id) : id_(id) {}
+  virtual ~Endpoint() = default;
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  // Handles one message, which is journalled already. No exception leaves it.
+  virtual HandleOutcome Handle(const Frame& frame, Shard& shard) = 0;
+
+  ActorId id() const { return id_; }
+  bool Accepts(FrameKind kind) const {
+    return (accepted_kinds_ >> static_cast<unsigned>(kind) & 1u) != 0;
+  }
+  void AcceptOnly(uint16_t kinds) { accepted_kinds_ = kinds; }
+  FrameQueue& held() { return held_; }
+  HandlerStats& stats() { return stats_; }
+
+  // Where the time from a message's stamp to its end is recorded; may be shared by endpoints of one
+  // shard. Null: nowhere.
+  LatencyHistogram* latency = nullptr;
+  // How many frames may wait here.
+  uint32_t capacity_frames = 1024;
+  uint8_t generation = 0;
+  bool removed = false;
+
+ private:
+  const ActorId id_;
+  uint16_t accepted_kinds_ = kAllKinds;
+  FrameQueue held_;
+  HandlerStats stats_;
+};
+
+// Stands where a name is known but nobody serves it yet: keeps what arrives.
+class AwaitingEndpoint final : public Endpoint {
+ public:
+  static constexpr uint32_t kCapacityFrames = 1u << 20;
+
+  explicit AwaitingEndpoint(ActorId id) : Endpoint(id) {
+    AcceptOnly(kNoKinds);
+    capacity_frames = kCapacityFrames;
+  }
+  HandleOutcome Handle(const Frame&, Shard&) override { return HandleOutcome::kUnhandled; }
+};
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_L2_MAILBOX_ENDPOINT_H_

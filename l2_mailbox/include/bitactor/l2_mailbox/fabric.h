@@ -1,0 +1,227 @@
+// The fabric: shards, ports, names and journals of one causal message space.
+#ifndef BITACTOR_L2_MAILBOX_FABRIC_H_
+#define BITACTOR_L2_MAILBOX_FABRIC_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/file.h"
+#include "bitactor/l1_core/mutex.h"
+#include "bitactor/l1_core/tick_clock.h"
+#include "bitactor/l1_core/ticks.h"
+#include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/dead_letters.h"
+#include "bitactor/l2_mailbox/fabric_state.h"
+#include "bitactor/l2_mailbox/journal_set.h"
+#include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/port.h"
+#include "bitactor/l2_mailbox/send_result.h"
+#include "bitactor/l2_mailbox/shard.h"
+#include "bitactor/l2_mailbox/slot_table.h"
+#include "bitactor/l2_mailbox/system_records.h"
+#include "bitactor/tracing/span.h"
+
+namespace bitactor {
+
+class Fabric;
+
+struct FabricOptions {
+  uint32_t shards = 1;           // threads, 1 to 64
+  std::string journal_dir = {};  // one journal per shard below it; empty: nothing is journalled
+  JournalOptions journal = {};   // of each
+  size_t lane_slots = 1024;      // of each lane, a power of two, 2 to 65,536
+  uint32_t mailboxes = 64;       // partitions of the id space, 1 to 4,096
+  size_t overflow_frames = 1u << 20;  // what a shard holds back at most when lanes are full
+  Ticks budget{8};                    // of a handler, per dispatch
+  size_t span_capacity = 65536;       // of each shard's trace ring, a power of two
+  // Runs each shard on a thread of its own. Without, whoever calls Poll() drives them all.
+  bool threads = true;
+  // Injected time; null: the machine's best clock. Must outlive the fabric.
+  const TickClock* clock = nullptr;
+  // The wall time at the start; unset: CLOCK_REALTIME, read once.
+  std::optional<uint64_t> start_time_ns = {};
+  // Called for every journalled frame, journal by journal in order, before the shards start.
+  std::function<void(const RecoveredFrame&)> on_recovered = {};
+  // Called on the shard that refused a message after it was accepted, beside the counting.
+  std::function<void(internal::Shard&, DeadLetterCause, const Frame&)> on_dead_letter = {};
+  // Called when everything is there and no shard runs yet.
+  std::function<void(Fabric&)> before_run = {};
+};
+
+// Exact when nothing moves: sent + replied = delivered + dead letters + read by ports + queued.
+struct FabricCounters {
+  uint64_t sent = 0;       // accepted from ports and shards, for endpoints
+  uint64_t replied = 0;    // answers to outside ports
+  uint64_t delivered = 0;  // handled
+  uint64_t read_by_ports = 0;
+  uint64_t queued = 0;  // in lanes, spills and mailbox queues
+  std::array<uint64_t, kDeadLetterCauses> dead_letters{};
+  std::array<uint64_t, kSendResults> refused{};  // by outside ports' sends; these were never sent
+  uint64_t journalled = 0;
+
+  uint64_t dead_letters_total() const {
+    uint64_t total = 0;
+    for (const uint64_t count : dead_letters) total += count;
+    return total;
+  }
+  bool AddUp() const {
+    return sent + replied == delivered + dead_letters_total() + read_by_ports + queued;
+  }
+};
+
+// What a handler of Serve() sends with.
+class Sender {
+ public:
+  Sender(internal::Shard& shard, ActorId self, const Message& cause)
+      : shard_(shard), self_(self), cause_(cause) {}
+
+  // Same trace, caused by the message being handled. What a full lane refuses is held back, never
+  // lost.
+  template <typename M>
+  SendResult Send(Address target, const M& message) {
+    internal::Envelope envelope = Caused(FrameKind::kCast, target);
+    envelope.type = TypeId<M>();
+    return shard_.port().Send(envelope, message);
+  }
+  // Answers the message being handled, which must be a call.
+  template <typename M>
+  SendResult Reply(const M& message) {
+    internal::Envelope envelope = Caused(FrameKind::kReply, Address{cause_.source()});
+    envelope.correlation_id = cause_.message_id();
+    envelope.type = TypeId<M>();
+    return shard_.port().Send(envelope, message);
+  }
+
+ private:
+  internal::Envelope Caused(FrameKind kind, Address target) {
+    internal::Envelope envelope;
+    envelope.kind = kind;
+    envelope.source = static_cast<uint32_t>(self_);
+    envelope.target = target;
+    envelope.message_id = shard_.port().NextMessageId();
+    envelope.trace = cause_.trace();
+    envelope.parent_span = cause_.span();
+    return envelope;
+  }
+
+  internal::Shard& shard_;
+  ActorId self_;
+  const Message& cause_;
+};
+
+// Order: causal: if a happened before b, no mailbox sees b first, across shards.
+// Threads: OpenPort, Intern, Serve, Counters, WaitIdle and RunOnShard from any thread that is not a
+//   shard's.
+// Ownership: ports and addresses refer to it. Stop() ends the shards; the destructor does it too.
+// Errors: Start names the option, its value and the allowed range; a journal that cannot be opened
+//   is the journal's status.
+class Fabric {
+ public:
+  using Handler = std::function<void(const Message&, Sender&)>;
+
+  static absl::StatusOr<std::unique_ptr<Fabric>> Start(FabricOptions options);
+  ~Fabric();
+
+  // The address of a name, which it keeps for good in this journal. What is sent there before
+  // somebody serves it waits. A name that cannot be taken (empty, over 116 bytes, no space to
+  // journal it) gives the address of nobody, id 0; TryIntern says why.
+  Address Intern(std::string_view name);
+  absl::StatusOr<Address> TryIntern(std::string_view name, uint32_t class_type = 0);
+  // The id of a name that was interned or journalled.
+  std::optional<ActorId> Find(std::string_view name) const;
+  // The name of an id, or "" if it has none.
+  std::string NameOf(ActorId id) const;
+  // Takes over a name from a journal that this fabric only reads.
+  void AdoptName(const internal::NameRecord& record);
+  // Every journalled or interned name with its record, in the order of their ids.
+  std::vector<internal::NameRecord> Names() const;
+
+  // Handles every message to `name` with `handler`, on the shard that owns it. A handler that
+  // throws loses that message to the dead letters.
+  Address Serve(std::string_view name, Handler handler);
+
+  Port OpenPort(const PortOptions& options = {});
+
+  uint32_t shards() const { return state_.shards; }
+  uint32_t ShardOf(ActorId id) const { return state_.shard_of_slot[SlotTable::SlotOf(id)]; }
+  const SlotTable& slot_table() const { return slots_; }
+  const TickClock& clock() const { return *state_.clock; }
+  // Number of times that this journal was opened; 1 for a new or no journal.
+  uint32_t boot() const { return state_.incarnation; }
+  const DeadLetterLog& dead_letters() const { return state_.dead_letters; }
+  // OK, or what keeps a shard from going on (its journal has no space left).
+  absl::Status Health() const;
+
+  // One round of every shard on the calling thread; the work seen. REQUIRES: started without
+  // threads.
+  size_t Poll();
+  // Waits until nothing is on its way: every message sent has been handled, dead-lettered or waits
+  // for an actor.
+  void WaitIdle();
+  FabricCounters Counters();
+  // Dispatches over budget, of all that are served now.
+  uint64_t Overruns();
+  // Runs `task` on a shard's thread and waits for it.
+  void RunOnShard(uint32_t shard, const std::function<void()>& task);
+  // The trace rings' spans, oldest first within a shard.
+  std::vector<SpanRecord> Spans();
+  uint64_t spans_dropped() const { return spans_dropped_; }
+
+  // Stops the shards' threads and seals the journals. What is queued stays unhandled. The first
+  // error of the journals.
+  absl::Status Stop();
+
+  internal::Shard& shard(uint32_t index) { return *shards_[index]; }
+  Engine& engine(uint32_t index) { return *engines_[index]; }
+  internal::FabricState& state() { return state_; }
+  bool threaded() const { return options_.threads; }
+
+ private:
+  friend class Port;
+
+  explicit Fabric(FabricOptions options);
+  absl::Status Validate() const;
+  absl::Status OpenJournals();
+  void NoteRecovered(const RecoveredFrame& recovered);
+  absl::Status StartShards();
+  void ClosePort(internal::PortCore* core, internal::ReplyLanes* replies);
+
+  FabricOptions options_;
+  std::unique_ptr<TickClock> own_clock_;
+  SlotTable slots_;
+  internal::FabricState state_;
+  std::vector<std::unique_ptr<Engine>> engines_;
+  std::vector<std::unique_ptr<internal::Shard>> shards_;
+  std::vector<std::unique_ptr<SpscLane<Frame>>> lanes_;
+  std::vector<std::jthread> threads_;
+  uint32_t last_boot_ = 0;
+  uint32_t max_id_seen_ = 0;
+  uint64_t max_stamp_ns_ = 0;
+  uint64_t spans_dropped_ = 0;
+  bool stopped_ = false;
+
+  mutable Mutex mutex_;  // set-up: names and ports
+  absl::flat_hash_map<std::string, uint32_t> id_of_name_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<uint32_t, internal::NameRecord> names_ ABSL_GUARDED_BY(mutex_);  // by id
+  uint32_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::vector<std::unique_ptr<internal::PortCore>> port_cores_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<internal::ReplyLanes>> reply_lanes_ ABSL_GUARDED_BY(mutex_);
+  std::vector<internal::PortCore*> free_ports_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L2_MAILBOX_FABRIC_H_

@@ -1,0 +1,102 @@
+// What all ports and shards of one fabric share.
+#ifndef BITACTOR_L2_MAILBOX_FABRIC_STATE_H_
+#define BITACTOR_L2_MAILBOX_FABRIC_STATE_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/spsc_lane.h"
+#include "bitactor/l1_core/tick_clock.h"
+#include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/dead_letters.h"
+
+namespace bitactor::internal {
+
+class Shard;
+
+// A count with one writer and any number of readers.
+class OwnedCounter {
+ public:
+  // Owner only. Relaxed: the load reads the owner's own store.
+  void Add(uint64_t n) {
+    // SYNC(counter): pairs with Read(); whoever sees a frame counted as taken sees the counts of
+    // what it caused.
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  }
+  uint64_t Read() const {
+    // SYNC(counter): pairs with Add().
+    return value_.load(std::memory_order_acquire);
+  }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// The way from the shards to one outside port: a lane from each shard, and a bell.
+struct ReplyLanes {
+  std::vector<std::unique_ptr<SpscLane<Frame>>> from_shard;
+  // Written by the port, read by shards: whether answers are read. Relaxed: an answer that just
+  // misses the closing is dead-lettered by the port's next owner or never read; it is counted
+  // either way.
+  std::atomic<bool> open{false};
+};
+
+// The highest sequence that a target has journalled from a source, by what may overtake what: casts
+// and calls wait in an actor's queue while replies pass, so each class is in order only by itself.
+struct WatermarkKey {
+  uint32_t source;
+  uint32_t target;
+  bool queued_class;  // cast or call
+
+  friend bool operator==(const WatermarkKey&, const WatermarkKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const WatermarkKey& k) {
+    return H::combine(std::move(h), k.source, k.target, k.queued_class);
+  }
+};
+constexpr bool IsQueuedClass(FrameKind kind) {
+  return kind == FrameKind::kCast || kind == FrameKind::kCall;
+}
+
+inline constexpr uint32_t kMaxShards = 64;
+inline constexpr uint32_t kMaxPorts = 256;  // shards' own ports included
+
+struct FabricState {
+  // Immutable once the first port exists.
+  const TickClock* clock = nullptr;
+  uint64_t wall_offset_ns = 0;  // hybrid clock's now = clock's nanoseconds + this
+  uint32_t shards = 0;
+  uint16_t incarnation = 0;  // of ports, from the journalled boot counter; durable sources use 0
+  size_t overflow_limit_frames = 0;
+  std::vector<uint16_t> shard_of_slot;
+  std::vector<Engine*> engines;
+  absl::flat_hash_map<WatermarkKey, uint64_t> watermarks;
+  absl::flat_hash_map<uint32_t, uint64_t> max_watermark_of_source;
+
+  // Called on the shard that refused a message that others had accepted.
+  std::function<void(Shard&, DeadLetterCause, const Frame&)> on_dead_letter;
+
+  DeadLetterLog dead_letters;
+  std::array<std::atomic<ReplyLanes*>, kMaxPorts> reply_lanes{};
+  // By shard. Relaxed: a hint to producers; the shard itself refuses what slips past.
+  std::array<std::atomic<bool>, kMaxShards> journal_full{};
+
+  uint64_t NowNanos() const { return clock->NowNanos() + wall_offset_ns; }
+  uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind) const {
+    const auto found = watermarks.find(WatermarkKey{source, target, IsQueuedClass(kind)});
+    return found != watermarks.end() ? found->second : 0;
+  }
+};
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_L2_MAILBOX_FABRIC_STATE_H_

@@ -1,0 +1,87 @@
+// A received message: typed access to a frame that has been checked.
+#ifndef BITACTOR_L2_MAILBOX_MESSAGE_H_
+#define BITACTOR_L2_MAILBOX_MESSAGE_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+#include "absl/status/status.h"
+#include "bitactor/l1_core/check.h"
+#include "bitactor/l1_core/frame.h"
+#include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/type_name.h"
+
+namespace bitactor {
+
+// What may travel in a message: up to 128 bytes without pointers, copied as bytes.
+template <typename M>
+constexpr void CheckPayloadType() {
+  static_assert(
+      std::is_trivially_copyable_v<M>,
+      "a message must be trivially copyable: it is copied as bytes into a lane and a journal");
+  static_assert(sizeof(M) <= kMaxPayloadBytes, "a message has at most 128 bytes");
+  static_assert(!std::is_pointer_v<M>, "a pointer means nothing to whoever replays the message");
+}
+
+// Threads: the thread that handles the message, during the handler.
+// Ownership: refers to the lane's slot; copy what is to outlive the handler.
+class Message {
+ public:
+  explicit Message(const Frame& frame) : frame_(&frame) {}
+
+  template <typename M>
+  bool Is() const {
+    return frame_->header.type == TypeId<M>();
+  }
+  // REQUIRES: Is<M>().
+  template <typename M>
+  M As() const {
+    CheckPayloadType<M>();
+    BITACTOR_CHECK_EQ(frame_->header.type, TypeId<M>());
+    M value;
+    std::memcpy(static_cast<void*>(&value), frame_->payload, sizeof(M));
+    return value;
+  }
+
+  FrameKind kind() const { return frame_->header.kind; }
+  ActorId source() const { return ActorId{frame_->header.source}; }
+  ActorId target() const { return ActorId{frame_->header.target}; }
+  uint64_t message_id() const { return frame_->header.message_id; }
+  uint64_t stamp_ns() const { return frame_->header.stamp_ns; }
+  uint64_t trace() const { return frame_->header.trace; }
+  uint64_t span() const { return SpanIdOf(frame_->header.source, frame_->header.message_id); }
+  const Frame& frame() const { return *frame_; }
+
+ private:
+  const Frame* frame_;
+};
+
+// Payload of a reply with kFlagError: why there is no answer.
+struct ErrorReply {
+  static constexpr std::string_view kTypeName = "bitactor::ErrorReply";
+
+  int32_t code = 0;  // absl::StatusCode
+  uint32_t size_bytes = 0;
+  char text[120] = {};
+
+  static ErrorReply Of(const absl::Status& status) {
+    ErrorReply error;
+    error.code = static_cast<int32_t>(status.code());
+    error.size_bytes =
+        static_cast<uint32_t>(std::min<size_t>(status.message().size(), sizeof(error.text)));
+    std::memcpy(error.text, status.message().data(), error.size_bytes);
+    return error;
+  }
+  absl::Status ToStatus() const {
+    return absl::Status(static_cast<absl::StatusCode>(code),
+                        absl::string_view(text, std::min<size_t>(size_bytes, sizeof(text))));
+  }
+};
+static_assert(sizeof(ErrorReply) == kMaxPayloadBytes);
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L2_MAILBOX_MESSAGE_H_

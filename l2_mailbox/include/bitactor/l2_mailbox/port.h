@@ -1,0 +1,126 @@
+// An outside thread's handle to the fabric.
+#ifndef BITACTOR_L2_MAILBOX_PORT_H_
+#define BITACTOR_L2_MAILBOX_PORT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/fabric_state.h"
+#include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/port_core.h"
+#include "bitactor/l2_mailbox/send_result.h"
+
+namespace bitactor {
+
+class Fabric;
+
+struct PortOptions {
+  // A named port keeps its identity over restarts: its n-th send is the same message in every run,
+  // and what its target journalled before a restart is not sent again (SendResult::kAlreadyTaken).
+  // For feeds that can be read again. Named ports cannot call. Empty: a new identity with every
+  // fabric.
+  std::string name = {};
+};
+
+// Order: what one port sends arrives in order at each target, and causally everywhere.
+// Threads: one at a time, its owner's. Movable.
+// Bounds: one lane of FabricOptions::lane_slots to each shard; a full lane refuses with kFull.
+// Ownership: must not outlive its Fabric. Destroying it publishes what was posted.
+// Errors: a port of a fabric that has no more ports to give (256 less the shards) refuses
+//   everything with kClosed.
+class Port {
+ public:
+  Port() = default;
+  Port(Port&& other) noexcept;
+  Port& operator=(Port&& other) noexcept;
+  ~Port();
+
+  bool ok() const { return core_ != nullptr; }
+
+  // Sends and publishes.
+  template <typename M>
+  SendResult Send(Address target, const M& message) {
+    const SendResult result = Post(target, message);
+    Flush();
+    return result;
+  }
+  // Sends; visible at the next Post to another shard, Flush or Send. For bursts.
+  template <typename M>
+  SendResult Post(Address target, const M& message) {
+    if (core_ == nullptr) return SendResult::kClosed;
+    internal::Envelope envelope;
+    const SendResult result = Begin(envelope, FrameKind::kCast, target, TypeId<M>());
+    if (result != SendResult::kOk) return result;
+    return Finish(core_->Send(envelope, message));
+  }
+  // Makes everything posted visible. The next send begins a new burst: the time for stamps is read
+  // once for each.
+  void Flush();
+
+  // Sends a request and waits for its answer: the answer's frame, or why there is none (the status
+  // of the error reply, kDeadlineExceeded after `timeout_ns`, kUnavailable when it could not be
+  // sent).
+  template <typename M>
+  absl::StatusOr<Frame> Call(Address target, const M& request, uint64_t timeout_ns) {
+    internal::Envelope envelope;
+    if (absl::Status status = BeginCall(envelope, target, TypeId<M>()); !status.ok()) return status;
+    const SendResult result = core_->Send(envelope, request);
+    return FinishCall(result, envelope.message_id, timeout_ns);
+  }
+
+  // Sends that were refused with this result.
+  uint64_t refused(SendResult result) const {
+    return core_ != nullptr ? core_->refused(result) : 0;
+  }
+  // Answers that came after their call had timed out; they are dropped here.
+  uint64_t late_replies() const { return late_replies_; }
+  uint64_t sent() const { return core_ != nullptr ? core_->sent().Read() : 0; }
+  internal::PortCore* core() { return core_; }
+
+ private:
+  friend class Fabric;
+  Port(Fabric* fabric, internal::PortCore* core, internal::ReplyLanes* replies, uint32_t source,
+       bool named);
+
+  SendResult Begin(internal::Envelope& envelope, FrameKind kind, Address target, uint32_t type) {
+    envelope.kind = kind;
+    envelope.target = target;
+    envelope.type = type;
+    envelope.source = source_;
+    if (!in_burst_) BeginBurst();
+    if (named_) [[unlikely]]
+      return BeginNamed(envelope);
+    envelope.message_id = core_->NextMessageId();
+    envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
+    return SendResult::kOk;
+  }
+  void BeginBurst();
+  SendResult BeginNamed(internal::Envelope& envelope);
+  SendResult Finish(SendResult result) {
+    // A named port's sequence counts what was sent, so that the n-th send is the same in every run.
+    if (named_ && result == SendResult::kOk) ++named_sequence_;
+    return result;
+  }
+  absl::Status BeginCall(internal::Envelope& envelope, Address target, uint32_t type);
+  absl::StatusOr<Frame> FinishCall(SendResult result, uint64_t message_id, uint64_t timeout_ns);
+  bool TakeReply(uint64_t message_id, Frame& reply);
+
+  Fabric* fabric_ = nullptr;
+  internal::PortCore* core_ = nullptr;
+  internal::ReplyLanes* replies_ = nullptr;
+  uint32_t source_ = 0;
+  bool named_ = false;
+  bool in_burst_ = false;
+  bool resuming_ = false;  // a send may still have been taken before the restart
+  uint64_t named_sequence_ = 0;
+  uint64_t late_replies_ = 0;
+};
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L2_MAILBOX_PORT_H_

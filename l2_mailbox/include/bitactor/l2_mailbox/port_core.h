@@ -1,0 +1,222 @@
+// The producer's half of every hop: stamps, fills, seals and publishes frames.
+#ifndef BITACTOR_L2_MAILBOX_PORT_CORE_H_
+#define BITACTOR_L2_MAILBOX_PORT_CORE_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/spsc_lane.h"
+#include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/fabric_state.h"
+#include "bitactor/l2_mailbox/frame_queue.h"
+#include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/send_result.h"
+
+namespace bitactor::internal {
+
+// What a sender says of a message beside its payload.
+struct Envelope {
+  FrameKind kind = FrameKind::kCast;
+  uint8_t flags = 0;
+  uint32_t source = 0;
+  Address target;
+  uint64_t message_id = 0;
+  uint64_t correlation_id = 0;
+  uint64_t trace = 0;
+  uint64_t parent_span = 0;
+  uint32_t type = 0;
+  uint32_t deadline_us = 0;
+};
+
+// Order: what one port sends to one target arrives in order; across targets and ports, causally
+//   (CausalMerge, M1 and M2).
+// Threads: its owner's thread alone.
+// Bounds: an outside port refuses when a lane is full. A shard's port holds frames back instead
+//   (kept in order, at most overflow_limit_frames), and its shard dispatches nothing until they are
+//   gone.
+// Cost: no allocation, no lock, no clock reading.
+//
+//   P1  clock_ns_ rises with every send and is at least every stamp observed (M1 of CausalMerge).
+//   P2  At most one lane has unpublished frames; it is published before another is filled (M2).
+//   P3  Frames [published, claimed) of the dirty lane are not sealed yet; Publish() seals them.
+//   P4  While frames are held back every send and answer of this port goes behind them, so nothing
+//       later is visible before something earlier.
+class PortCore {
+ public:
+  PortCore(FabricState* state, uint32_t index, bool is_shard)
+      : state_(state), index_(index), is_shard_(is_shard), lanes_(state->shards) {}
+
+  uint32_t index() const { return index_; }
+  uint32_t id() const { return kPortIdBit | index_; }
+  // An id for a message that this port sends in its own name. Unique for good: the incarnation is
+  // journalled.
+  uint64_t NextMessageId() { return MakeMessageId(state_->incarnation, ++sequence_); }
+
+  void SetLane(uint32_t shard, SpscLane<Frame>* lane) { lanes_[shard] = lane; }
+
+  // The wall time used for stamps until the next call: read once per dispatch boundary or
+  // publication.
+  void SetNow(uint64_t now_ns) { now_ns_ = now_ns; }
+  uint64_t now_ns() const { return now_ns_; }
+  // A message with this stamp is about to be handled, or its content to be used for a send.
+  void Observe(uint64_t stamp_ns) { clock_ns_ = std::max(clock_ns_, stamp_ns); }
+  uint64_t clock_ns() const { return clock_ns_; }
+
+  uint32_t ShardOf(ActorId id) const { return state_->shard_of_slot[SlotOfId(id)]; }
+
+  // Sends; visible after Publish() at the latest. kOk, kFull (outside ports), kJournalFull or
+  // kClosed.
+  template <typename M>
+  SendResult Send(const Envelope& envelope, const M& payload) {
+    CheckPayloadType<M>();
+    return SendWith<sizeof(M)>(envelope, [&payload](std::byte* to) {
+      std::memcpy(to, &payload, sizeof(M));
+#if __has_builtin(__builtin_clear_padding)
+      // Digests and checksums are over bytes, so padding must not carry whatever the stack held.
+      if constexpr (!std::has_unique_object_representations_v<M>) {
+        __builtin_clear_padding(reinterpret_cast<M*>(to));
+      }
+#endif
+    });
+  }
+  // The payload as bytes. REQUIRES: size_bytes <= 128.
+  SendResult SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes);
+
+  // Fault injection, for demonstrations and tests: sends an empty message with one bit of its
+  // header wrong.
+  SendResult SendDamaged(const Envelope& envelope);
+
+  void Publish() {
+    if (dirty_ == nullptr) return;
+    SealUnpublished(*dirty_);
+    dirty_->Publish();
+    dirty_ = nullptr;
+    WakeReader();
+  }
+
+  // Shard's port: moves held-back frames into their lanes, in order, until one has no room. True
+  // when none is left.
+  bool FlushOverflow();
+  bool congested() const { return !overflow_.empty(); }
+  size_t overflow_frames() const { return overflow_.size(); }
+
+  // Accepted for shards, accepted for outside ports, refused by value.
+  const OwnedCounter& sent() const { return sent_; }
+  const OwnedCounter& replied() const { return replied_; }
+  // Answers that its owner took out of its reply lanes.
+  const OwnedCounter& read() const { return read_; }
+  void CountRead() { read_.Add(1); }
+  uint64_t refused(SendResult result) const { return refused_[static_cast<size_t>(result)].Read(); }
+  void CountRefusal(SendResult result) { refused_[static_cast<size_t>(result)].Add(1); }
+
+ private:
+  static constexpr uint32_t SlotOfId(ActorId id) {
+    return (static_cast<uint32_t>(id) * 0x9E3779B1u) >> 16;
+  }
+
+  template <size_t kSize, typename Fill>
+  SendResult SendWith(const Envelope& envelope, Fill&& fill) {
+    if (IsPort(envelope.target.id)) [[unlikely]] {
+      std::byte bytes[kSize == 0 ? 1 : kSize];
+      fill(bytes);
+      return Reply(envelope, bytes, kSize);
+    }
+    const uint32_t shard = ShardOf(envelope.target.id);
+    if (state_->journal_full[shard].load(std::memory_order_relaxed)) [[unlikely]] {
+      return Refuse(SendResult::kJournalFull, envelope);
+    }
+    SpscLane<Frame>* lane = lanes_[shard];
+    if (dirty_ != lane && dirty_ != nullptr) Publish();  // P2
+    Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
+    if (slot == nullptr) [[unlikely]] {
+      if (!is_shard_) return Refuse(SendResult::kFull, envelope);
+      Frame held;
+      FillFrame<kSize>(held, envelope, fill);
+      return HoldBack(held);
+    }
+    FillFrame<kSize>(*slot, envelope, fill);
+    lane->Advance();
+    dirty_ = lane;
+    dirty_shard_ = shard;
+    sent_.Add(1);
+    return SendResult::kOk;
+  }
+
+  template <size_t kSize, typename Fill>
+  void FillFrame(Frame& frame, const Envelope& envelope, Fill&& fill) {
+    FillHeader(frame.header, envelope, kSize);
+    fill(frame.payload);
+    constexpr size_t kStored = StoredBytes(kSize) - kFrameUnitBytes;
+    if constexpr (kStored > kSize) std::memset(frame.payload + kSize, 0, kStored - kSize);
+  }
+  void FillHeader(FrameHeader& header, const Envelope& envelope, size_t size_bytes) {
+    clock_ns_ = std::max(clock_ns_ + 1, now_ns_);  // P1
+    // One store for the first eight bytes: the checksum reads them back at once.
+    const uint64_t first_word = static_cast<uint64_t>(size_bytes) << 32 |
+                                static_cast<uint64_t>(envelope.kind) << 40 |
+                                static_cast<uint64_t>(envelope.flags & 0x3F) << 50 |
+                                static_cast<uint64_t>(envelope.target.generation) << 56;
+    std::memcpy(static_cast<void*>(&header), &first_word, sizeof(first_word));
+    header.message_id = envelope.message_id;
+    header.correlation_id = envelope.correlation_id;
+    header.stamp_ns = clock_ns_;
+    header.trace = envelope.trace;
+    header.parent_span = envelope.parent_span;
+    const uint64_t type_word = envelope.type | static_cast<uint64_t>(envelope.deadline_us) << 32;
+    std::memcpy(&header.type, &type_word, sizeof(type_word));
+    const uint64_t ends_word =
+        envelope.source | static_cast<uint64_t>(static_cast<uint32_t>(envelope.target.id)) << 32;
+    std::memcpy(&header.source, &ends_word, sizeof(ends_word));
+  }
+
+  // Frames are sealed when they are published: then they lie in the cache, and several are sealed
+  // at once.
+  static void SealUnpublished(SpscLane<Frame>& lane) {
+    uint64_t index = lane.published();
+    const uint64_t end = lane.claimed();
+    for (; index + 4 <= end; index += 4) {
+      const FrameHeader* headers[4];
+      uint32_t checksums[4];
+      for (uint64_t i = 0; i < 4; ++i) headers[i] = &lane.Filled(index + i).header;
+      FrameChecksums4(headers, checksums);
+      for (uint64_t i = 0; i < 4; ++i) lane.Filled(index + i).header.crc32c = checksums[i];
+    }
+    for (; index < end; ++index) Seal(lane.Filled(index));
+  }
+  void WakeReader() {
+    Engine* reader = state_->engines[dirty_shard_];
+    if (reader->parked()) [[unlikely]]
+      reader->Wake();
+  }
+  SendResult Refuse(SendResult result, const Envelope& envelope);
+  SendResult HoldBack(Frame& frame);
+  SendResult Reply(const Envelope& envelope, const void* payload, size_t size_bytes);
+  SendResult GiveAnswer(const Frame& frame);
+
+  // Immutable.
+  FabricState* const state_;
+  const uint32_t index_;
+  const bool is_shard_;
+  // The owner's.
+  std::vector<SpscLane<Frame>*> lanes_;
+  SpscLane<Frame>* dirty_ = nullptr;
+  uint32_t dirty_shard_ = 0;
+  uint64_t clock_ns_ = 0;
+  uint64_t now_ns_ = 0;
+  uint64_t sequence_ = 0;
+  FrameQueue overflow_;
+  OwnedCounter sent_;
+  OwnedCounter replied_;
+  OwnedCounter read_;
+  std::array<OwnedCounter, kSendResults> refused_;
+};
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_L2_MAILBOX_PORT_CORE_H_

@@ -1,0 +1,28 @@
+// What became of a send, and what its caller does next.
+#ifndef BITACTOR_L2_MAILBOX_SEND_RESULT_H_
+#define BITACTOR_L2_MAILBOX_SEND_RESULT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace bitactor {
+
+// Of Port::Send and Sender::Send. Only kOk was sent; every other value is counted by the port under
+// its name.
+enum class SendResult : uint8_t {
+  kOk = 0,    // accepted: it will be delivered, dead-lettered with a cause, or is still queued
+  kFull = 1,  // the lane has no room: retry when the owner has read some
+  kJournalFull = 2,   // the owner's journal took no more (Fabric::Health says why): end the run,
+                      // make space, go on
+  kAlreadyTaken = 3,  // a named port sent this before a restart and its target journalled it: go on
+                      // with the next
+  kClosed = 4,        // this port belongs to no fabric (any more): give up
+};
+inline constexpr size_t kSendResults = 5;
+
+const char* SendResultName(SendResult result);
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L2_MAILBOX_SEND_RESULT_H_

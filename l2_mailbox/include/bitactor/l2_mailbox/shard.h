@@ -1,0 +1,149 @@
+// One thread's part of the fabric: polls its lanes, journals, dispatches, traces.
+#ifndef BITACTOR_L2_MAILBOX_SHARD_H_
+#define BITACTOR_L2_MAILBOX_SHARD_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/mutex.h"
+#include "bitactor/l1_core/ticks.h"
+#include "bitactor/l2_mailbox/causal_merge.h"
+#include "bitactor/l2_mailbox/endpoint.h"
+#include "bitactor/l2_mailbox/fabric_state.h"
+#include "bitactor/l2_mailbox/port_core.h"
+#include "bitactor/persistence/journal.h"
+#include "bitactor/tracing/span_ring.h"
+
+namespace bitactor::internal {
+
+// Endpoints of one shard by id, two loads away.
+class EndpointTable {
+ public:
+  Endpoint* Find(uint32_t id) const {
+    const size_t page = id >> kPageBits;
+    if (page >= pages_.size() || pages_[page] == nullptr) return nullptr;
+    return (*pages_[page])[id & (kPageSize - 1)].get();
+  }
+  // Puts `endpoint` (may be null) in place and returns what was there.
+  std::unique_ptr<Endpoint> Exchange(uint32_t id, std::unique_ptr<Endpoint> endpoint);
+  void ForEach(const std::function<void(Endpoint&)>& visit) const;
+
+ private:
+  static constexpr unsigned kPageBits = 10;
+  static constexpr size_t kPageSize = size_t{1} << kPageBits;
+  using Page = std::array<std::unique_ptr<Endpoint>, kPageSize>;
+
+  std::vector<std::unique_ptr<Page>> pages_;
+};
+
+// The shard that runs on this thread, or null on an outside thread.
+Shard* CurrentShard();
+
+struct ShardOptions {
+  size_t batch_frames = 256;  // most frames delivered in one Poll()
+  size_t span_capacity = 65536;
+  TickConfig ticks;
+  Ticks budget{8};
+};
+
+// Order: messages are journalled and dispatched in the order of the causal merge.
+// Threads: one, which polls; RunSoon() may be called by any.
+// Cost: one clock reading per dispatch; no allocation and no lock on the way of a message.
+class Shard final : public Poller {
+ public:
+  Shard(FabricState* state, uint32_t index, const ShardOptions& options);
+  ~Shard() override;
+
+  uint32_t index() const { return index_; }
+  PortCore& port() { return port_; }
+  CausalMerge& merge() { return merge_; }
+  SpanRing& spans() { return spans_; }
+  FabricState& state() { return *state_; }
+
+  // The journal, if this fabric has one. Set before the first Poll().
+  void SetJournal(Journal journal) {
+    first_position_ = journal.tail();
+    journal_ = std::move(journal);
+  }
+  // Where this start of the fabric began in the journal.
+  Position first_position() const { return first_position_; }
+  Journal* journal() { return journal_.has_value() ? &*journal_ : nullptr; }
+  // Journals a record of the runtime itself (a name, a crash, a boot). False when there is no
+  // space.
+  bool JournalSystemRecord(uint32_t type, uint32_t target, const void* payload, size_t size_bytes);
+
+  // Puts an endpoint in its place; the messages that waited for its id are handled first, in their
+  // order.
+  void Add(std::unique_ptr<Endpoint> endpoint);
+  // Takes an endpoint out; what waits for it is dead-lettered. It is destroyed after the running
+  // dispatch.
+  void Remove(Endpoint& endpoint);
+  Endpoint* Find(ActorId id) const { return endpoints_.Find(static_cast<uint32_t>(id)); }
+  void ForEachEndpoint(const std::function<void(Endpoint&)>& visit) { endpoints_.ForEach(visit); }
+
+  // Handles what waits for an endpoint that accepts again.
+  void DrainHeld(Endpoint& endpoint);
+
+  // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection.
+  void RunSoon(std::function<void()> task);
+
+  // Poller.
+  size_t Poll() override;
+  bool HasWork() override;
+
+  void DeadLetterFrame(DeadLetterCause cause, const Frame& frame);
+
+  // Now, on the hybrid clock, as of the last dispatch boundary.
+  uint64_t now_ns() const { return port_.now_ns(); }
+  // Frames that were taken from lanes and have met their end: delivered, dead-lettered.
+  uint64_t taken() const { return taken_.Read(); }
+  uint64_t delivered() const { return delivered_.Read(); }
+  // Frames that wait for an endpoint that cannot take them yet. This shard's thread.
+  uint64_t held_frames() const { return held_frames_; }
+  // Frames that wait in lanes, spills, queues and the overflow. This shard's thread.
+  uint64_t QueuedFrames();
+
+ private:
+  bool Deliver(Frame& frame);
+  void Dispatch(Endpoint& endpoint, const Frame& frame);
+  void Hold(Endpoint& endpoint, const Frame& frame);
+  // A frame that waited at an endpoint goes to the one that took its place.
+  void HandOver(const Frame& frame);
+  static bool MustWait(Endpoint& endpoint, FrameKind kind);
+  void ReadClock();
+  size_t RunTasks();
+  void NoteJournalFull();
+
+  FabricState* const state_;
+  const uint32_t index_;
+  const ShardOptions options_;
+  PortCore port_;
+  CausalMerge merge_;
+  EndpointTable endpoints_;
+  std::optional<Journal> journal_;
+  Position first_position_;
+  SpanRing spans_;
+  DispatchMeter meter_;
+  uint64_t boundary_cycles_ = 0;  // the last dispatch boundary
+  uint64_t held_frames_ = 0;
+  std::vector<std::unique_ptr<Endpoint>> graveyard_;
+  OwnedCounter taken_;
+  OwnedCounter delivered_;
+
+  // SYNC(shard-tasks): set by RunSoon() after the task is queued, read by Poll().
+  std::atomic<bool> has_tasks_{false};
+  Mutex tasks_mutex_;
+  std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(tasks_mutex_);
+};
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_L2_MAILBOX_SHARD_H_

@@ -1,0 +1,77 @@
+#include "bitactor/l2_mailbox/dead_letters.h"
+
+#include "bitactor/l2_mailbox/send_result.h"
+
+namespace bitactor {
+
+const char* DeadLetterCauseName(DeadLetterCause cause) {
+  switch (cause) {
+    case DeadLetterCause::kCorrupted:
+      return "corrupted";
+    case DeadLetterCause::kNoTarget:
+      return "no_target";
+    case DeadLetterCause::kStaleTarget:
+      return "stale_target";
+    case DeadLetterCause::kExpired:
+      return "expired";
+    case DeadLetterCause::kMailboxFull:
+      return "mailbox_full";
+    case DeadLetterCause::kJournalFull:
+      return "journal_full";
+    case DeadLetterCause::kUnhandled:
+      return "unhandled";
+    case DeadLetterCause::kNoReader:
+      return "no_reader";
+    case DeadLetterCause::kHandlerFailed:
+      return "handler_failed";
+    case DeadLetterCause::kOverflow:
+      return "overflow";
+    case DeadLetterCause::kUnread:
+      return "unread";
+  }
+  return "unknown";
+}
+
+const char* SendResultName(SendResult result) {
+  switch (result) {
+    case SendResult::kOk:
+      return "ok";
+    case SendResult::kFull:
+      return "full";
+    case SendResult::kJournalFull:
+      return "journal_full";
+    case SendResult::kAlreadyTaken:
+      return "already_taken";
+    case SendResult::kClosed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+void DeadLetterLog::Add(DeadLetterCause cause, uint32_t shard, const Frame& frame) {
+  counts_[static_cast<size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
+  MutexLock lock(&mutex_);
+  if (letters_.size() == kept_) letters_.pop_front();
+  letters_.push_back({cause, shard, frame});
+}
+
+std::array<uint64_t, kDeadLetterCauses> DeadLetterLog::Counts() const {
+  std::array<uint64_t, kDeadLetterCauses> counts{};
+  for (size_t i = 0; i < kDeadLetterCauses; ++i) {
+    counts[i] = counts_[i].load(std::memory_order_relaxed);
+  }
+  return counts;
+}
+
+uint64_t DeadLetterLog::Total() const {
+  uint64_t total = 0;
+  for (const uint64_t count : Counts()) total += count;
+  return total;
+}
+
+std::vector<DeadLetter> DeadLetterLog::Letters() const {
+  MutexLock lock(&mutex_);
+  return {letters_.begin(), letters_.end()};
+}
+
+}  // namespace bitactor

@@ -1,0 +1,447 @@
+#include "bitactor/l2_mailbox/fabric.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "bitactor/l1_core/mutex.h"
+#include "bitactor/persistence/journal.h"
+
+namespace bitactor {
+namespace {
+
+using internal::BootRecord;
+using internal::NameRecord;
+
+uint64_t RealtimeNanos() {
+  timespec now;
+  BITACTOR_CHECK_EQ(clock_gettime(CLOCK_REALTIME, &now), 0);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// Serves a plain function.
+class FunctionEndpoint final : public internal::Endpoint {
+ public:
+  FunctionEndpoint(ActorId id, Fabric::Handler handler)
+      : Endpoint(id), handler_(std::move(handler)) {}
+
+  internal::HandleOutcome Handle(const Frame& frame, internal::Shard& shard) override {
+    const Message message(frame);
+    Sender sender(shard, id(), message);
+    try {
+      handler_(message, sender);
+      return internal::HandleOutcome::kDone;
+    } catch (...) {
+      return internal::HandleOutcome::kFailed;
+    }
+  }
+
+ private:
+  Fabric::Handler handler_;
+};
+
+absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_view allowed) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("FabricOptions::%s is %d; allowed is %s", option, value, allowed));
+}
+
+constexpr size_t kReplySlots = 256;
+
+}  // namespace
+
+Fabric::Fabric(FabricOptions options) : options_(std::move(options)) {}
+
+Fabric::~Fabric() { Stop().IgnoreError(); }
+
+absl::StatusOr<std::unique_ptr<Fabric>> Fabric::Start(FabricOptions options) {
+  std::unique_ptr<Fabric> fabric(new Fabric(std::move(options)));
+  if (absl::Status status = fabric->Validate(); !status.ok()) return status;
+  if (fabric->options_.clock == nullptr) {
+    fabric->own_clock_ = std::make_unique<TickClock>();
+    fabric->options_.clock = fabric->own_clock_.get();
+  }
+  if (absl::Status status = fabric->StartShards(); !status.ok()) return status;
+  return fabric;
+}
+
+absl::Status Fabric::Validate() const {
+  if (options_.shards < 1 || options_.shards > internal::kMaxShards) {
+    return OutOfRange("shards", options_.shards, "1 to 64");
+  }
+  if (options_.mailboxes < options_.shards || options_.mailboxes > SlotTable::kMaxMailboxes) {
+    return OutOfRange("mailboxes", options_.mailboxes, "the number of shards to 4096");
+  }
+  if (!std::has_single_bit(options_.lane_slots) || options_.lane_slots < 2 ||
+      options_.lane_slots > 65536) {
+    return OutOfRange("lane_slots", options_.lane_slots, "a power of two from 2 to 65536");
+  }
+  if (!std::has_single_bit(options_.span_capacity)) {
+    return OutOfRange("span_capacity", options_.span_capacity, "a power of two");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fabric::StartShards() {
+  using internal::PortCore;
+  using internal::Shard;
+  for (uint32_t mailbox = 0; mailbox < options_.mailboxes; ++mailbox) {
+    if (absl::Status status = slots_.Join(mailbox); !status.ok()) return status;
+  }
+  state_.clock = options_.clock;
+  state_.shards = options_.shards;
+  state_.on_dead_letter = options_.on_dead_letter;
+  state_.overflow_limit_frames = options_.overflow_frames;
+  state_.shard_of_slot.resize(SlotTable::kSlots);
+  for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
+    state_.shard_of_slot[slot] =
+        static_cast<uint16_t>(slots_.MailboxOfSlot(slot) % options_.shards);
+  }
+
+  internal::ShardOptions shard_options;
+  shard_options.budget = options_.budget;
+  shard_options.span_capacity = options_.span_capacity;
+  for (uint32_t i = 0; i < options_.shards; ++i) {
+    EngineOptions engine_options;
+    engine_options.clock = state_.clock;
+    engines_.push_back(std::make_unique<Engine>(engine_options));
+    state_.engines.push_back(engines_.back().get());
+    shards_.push_back(std::make_unique<Shard>(&state_, i, shard_options));
+    engines_[i]->AddPoller(shards_[i].get());
+  }
+  if (!options_.journal_dir.empty()) {
+    if (absl::Status status = OpenJournals(); !status.ok()) return status;
+  }
+  if (last_boot_ >= 65535) {
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "%s was opened %d times; message ids count 65535 starts at most: begin a new journal",
+        options_.journal_dir, last_boot_));
+  }
+  state_.incarnation = static_cast<uint16_t>(last_boot_ + 1);
+  // The wall clock never starts below what was stamped before.
+  const uint64_t start_ns =
+      std::max(options_.start_time_ns.value_or(RealtimeNanos()), max_stamp_ns_ + 1);
+  state_.wall_offset_ns = start_ns - state_.clock->NowNanos();
+
+  for (auto& reader : shards_) {
+    for (auto& writer : shards_) {
+      lanes_.push_back(std::make_unique<SpscLane<Frame>>(options_.lane_slots));
+      writer->port().SetLane(reader->index(), lanes_.back().get());
+      reader->merge().AddLane(lanes_.back().get(), reader == writer, /*spillable=*/true);
+    }
+  }
+  for (auto& shard : shards_) {
+    shard->port().SetNow(start_ns);
+    const BootRecord boot{state_.incarnation, options_.shards, options_.mailboxes, shard->index()};
+    if (!shard->JournalSystemRecord(TypeId<BootRecord>(), 0, &boot, sizeof(boot))) {
+      return shard->journal()->last_refusal();
+    }
+  }
+  {
+    MutexLock lock(&mutex_);
+    next_id_ = max_id_seen_ + 1;
+    for (const auto& [id, record] : names_) {
+      shards_[ShardOf(ActorId{id})]->Add(std::make_unique<internal::AwaitingEndpoint>(ActorId{id}));
+    }
+  }
+  if (options_.before_run) options_.before_run(*this);
+  if (options_.threads) {
+    for (auto& engine : engines_) {
+      threads_.emplace_back([&engine](std::stop_token stop) { engine->Run(stop); });
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fabric::OpenJournals() {
+  FileSystem& files = *options_.journal.files;
+  if (absl::Status status = files.CreateDir(options_.journal_dir); !status.ok()) return status;
+  for (auto& shard : shards_) {
+    JournalOptions journal_options = options_.journal;
+    journal_options.owner_number = shard->index();
+    absl::StatusOr<Journal> journal =
+        Journal::Open(ShardJournalDir(options_.journal_dir, shard->index()), journal_options);
+    if (!journal.ok()) return journal.status();
+    shard->SetJournal(*std::move(journal));
+  }
+  return ScanJournals(files, options_.journal_dir, [this](const RecoveredFrame& recovered) {
+    NoteRecovered(recovered);
+    return true;
+  });
+}
+
+void Fabric::NoteRecovered(const RecoveredFrame& recovered) {
+  const FrameHeader& header = recovered.frame.header;
+  last_boot_ = std::max(last_boot_, recovered.boot);
+  max_stamp_ns_ = std::max(max_stamp_ns_, header.stamp_ns);
+  if (!IsPort(ActorId{header.target})) max_id_seen_ = std::max(max_id_seen_, header.target);
+  if (header.kind == FrameKind::kSystem && header.type == TypeId<NameRecord>()) {
+    NameRecord record;
+    std::memcpy(&record, recovered.frame.payload, sizeof(record));
+    max_id_seen_ = std::max(max_id_seen_, record.id);
+    AdoptName(record);
+  } else if (IncarnationOf(header.message_id) == 0 && header.kind != FrameKind::kTimer) {
+    // Sources that keep their identity: what their targets have taken is not sent again.
+    const uint64_t sequence = SequenceOf(header.message_id);
+    uint64_t& watermark = state_.watermarks[internal::WatermarkKey{
+        header.source, header.target, internal::IsQueuedClass(header.kind)}];
+    watermark = std::max(watermark, sequence);
+    uint64_t& of_source = state_.max_watermark_of_source[header.source];
+    of_source = std::max(of_source, sequence);
+  }
+  if (options_.on_recovered) options_.on_recovered(recovered);
+}
+
+void Fabric::AdoptName(const NameRecord& record) {
+  MutexLock lock(&mutex_);
+  names_[record.id] = record;
+  id_of_name_[std::string(record.name_view())] = record.id;
+  next_id_ = std::max(next_id_, record.id + 1);
+}
+
+void Fabric::RunOnShard(uint32_t shard, const std::function<void()>& task) {
+  if (!options_.threads || stopped_ || internal::CurrentShard() == shards_[shard].get()) {
+    task();
+    return;
+  }
+  BITACTOR_CHECK(internal::CurrentShard() ==
+                 nullptr);  // two shards that wait for each other never end
+  Notification done;
+  shards_[shard]->RunSoon([&task, &done] {
+    task();
+    done.Notify();
+  });
+  done.Wait();
+}
+
+absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_type) {
+  if (name.empty() || name.size() > NameRecord::kMaxNameBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("a name of %d bytes cannot be interned: 1 to %d bytes are allowed (\"%s\")",
+                        name.size(), NameRecord::kMaxNameBytes, name.substr(0, 40)));
+  }
+  uint32_t id = 0;
+  {
+    MutexLock lock(&mutex_);
+    const auto [place, is_new] = id_of_name_.try_emplace(std::string(name), next_id_);
+    id = place->second;
+    if (!is_new) return Address{ActorId{id}};
+    names_[id] = NameRecord::Of(id, class_type, name);
+    ++next_id_;
+  }
+  internal::Shard& owner = *shards_[ShardOf(ActorId{id})];
+  bool journalled = true;
+  RunOnShard(owner.index(), [&] {
+    const NameRecord record = NameRecord::Of(id, class_type, name);
+    journalled = owner.JournalSystemRecord(TypeId<NameRecord>(), 0, &record, sizeof(record));
+    if (owner.Find(ActorId{id}) == nullptr) {
+      owner.Add(std::make_unique<internal::AwaitingEndpoint>(ActorId{id}));
+    }
+  });
+  if (!journalled) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the name \"", std::string(name), "\" could not be journalled: no space below ",
+        options_.journal_dir, "; free some and start again"));
+  }
+  return Address{ActorId{id}};
+}
+
+Address Fabric::Intern(std::string_view name) { return TryIntern(name).value_or(Address{}); }
+
+std::optional<ActorId> Fabric::Find(std::string_view name) const {
+  MutexLock lock(&mutex_);
+  const auto found = id_of_name_.find(std::string(name));
+  if (found == id_of_name_.end()) return std::nullopt;
+  return ActorId{found->second};
+}
+
+std::string Fabric::NameOf(ActorId id) const {
+  MutexLock lock(&mutex_);
+  const auto found = names_.find(static_cast<uint32_t>(id));
+  return found != names_.end() ? std::string(found->second.name_view()) : std::string();
+}
+
+std::vector<NameRecord> Fabric::Names() const {
+  MutexLock lock(&mutex_);
+  std::vector<NameRecord> names;
+  for (const auto& [id, record] : names_) names.push_back(record);
+  return names;
+}
+
+Address Fabric::Serve(std::string_view name, Handler handler) {
+  const Address address = Intern(name);
+  if (address.id == ActorId{0}) return address;
+  const uint32_t owner = ShardOf(address.id);
+  RunOnShard(owner, [&] {
+    shards_[owner]->Add(std::make_unique<FunctionEndpoint>(address.id, std::move(handler)));
+  });
+  return address;
+}
+
+Port Fabric::OpenPort(const PortOptions& options) {
+  using internal::PortCore;
+  using internal::ReplyLanes;
+  uint32_t source = 0;
+  if (!options.name.empty()) {
+    const absl::StatusOr<Address> address = TryIntern(options.name);
+    if (!address.ok()) return Port();
+    source = static_cast<uint32_t>(address->id);
+  }
+  PortCore* core = nullptr;
+  ReplyLanes* replies = nullptr;
+  std::vector<SpscLane<Frame>*> lanes;
+  {
+    MutexLock lock(&mutex_);
+    if (!free_ports_.empty()) {
+      core = free_ports_.back();
+      free_ports_.pop_back();
+      replies = reply_lanes_[core->index() - state_.shards].get();
+    } else {
+      const size_t index = state_.shards + port_cores_.size();
+      if (index >= internal::kMaxPorts) return Port();
+      port_cores_.push_back(
+          std::make_unique<PortCore>(&state_, static_cast<uint32_t>(index), /*is_shard=*/false));
+      reply_lanes_.push_back(std::make_unique<ReplyLanes>());
+      core = port_cores_.back().get();
+      replies = reply_lanes_.back().get();
+      for (uint32_t i = 0; i < state_.shards; ++i) {
+        replies->from_shard.push_back(std::make_unique<SpscLane<Frame>>(kReplySlots));
+        lanes_.push_back(std::make_unique<SpscLane<Frame>>(options_.lane_slots));
+        lanes.push_back(lanes_.back().get());
+        core->SetLane(i, lanes.back());
+      }
+    }
+  }
+  for (uint32_t i = 0; i < lanes.size(); ++i) {
+    RunOnShard(i,
+               [&] { shards_[i]->merge().AddLane(lanes[i], /*own=*/false, /*spillable=*/false); });
+  }
+  // Relaxed: see ReplyLanes::open.
+  replies->open.store(true, std::memory_order_relaxed);
+  // SYNC(reply-lanes): pairs with PortCore::Reply(); the lanes are built before they are seen.
+  state_.reply_lanes[core->index()].store(replies, std::memory_order_release);
+  return Port(this, core, replies, source != 0 ? source : core->id(), source != 0);
+}
+
+void Fabric::ClosePort(internal::PortCore* core, internal::ReplyLanes* replies) {
+  // Relaxed: see ReplyLanes::open.
+  replies->open.store(false, std::memory_order_relaxed);
+  MutexLock lock(&mutex_);
+  free_ports_.push_back(core);
+}
+
+absl::Status Fabric::Health() const {
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    // Relaxed: see FabricState.
+    if (state_.journal_full[i].load(std::memory_order_relaxed)) {
+      return shards_[i]->journal()->last_refusal();
+    }
+  }
+  return absl::OkStatus();
+}
+
+size_t Fabric::Poll() {
+  BITACTOR_CHECK(!options_.threads);
+  size_t work = 0;
+  for (auto& engine : engines_) work += engine->Poll();
+  return work;
+}
+
+void Fabric::WaitIdle() {
+  // Taken is read before sent. Both only rise and a frame's effects are counted before it is
+  // counted as taken, so equal sums mean that at the moment between the two readings nothing was on
+  // its way and no handler ran.
+  const auto sums_agree = [this] {
+    uint64_t taken = 0;
+    uint64_t waiting = 0;
+    for (uint32_t i = 0; i < state_.shards; ++i) {
+      RunOnShard(i, [&] {
+        taken += shards_[i]->taken();
+        // What a shard's own sends could not hold back was counted as sent and never reaches a
+        // lane.
+        const internal::PortCore& port = shards_[i]->port();
+        taken += port.refused(SendResult::kFull) + port.refused(SendResult::kJournalFull);
+        waiting += shards_[i]->held_frames();
+      });
+    }
+    uint64_t sent = 0;
+    for (auto& shard : shards_) sent += shard->port().sent().Read();
+    MutexLock lock(&mutex_);
+    for (auto& port : port_cores_) sent += port->sent().Read();
+    return sent == taken + waiting;
+  };
+  while (!sums_agree()) {
+    if (!options_.threads) Poll();
+  }
+}
+
+FabricCounters Fabric::Counters() {
+  FabricCounters counters;
+  counters.dead_letters = state_.dead_letters.Counts();
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    RunOnShard(i, [&] {
+      internal::Shard& shard = *shards_[i];
+      counters.sent += shard.port().sent().Read();
+      counters.replied += shard.port().replied().Read();
+      counters.delivered += shard.delivered();
+      counters.queued += shard.QueuedFrames();
+      if (shard.journal() != nullptr) counters.journalled += shard.journal()->appended();
+    });
+  }
+  MutexLock lock(&mutex_);
+  for (auto& port : port_cores_) {
+    counters.sent += port->sent().Read();
+    counters.read_by_ports += port->read().Read();
+    for (size_t i = 0; i < kSendResults; ++i) {
+      counters.refused[i] += port->refused(static_cast<SendResult>(i));
+    }
+  }
+  for (auto& replies : reply_lanes_) {
+    for (auto& lane : replies->from_shard) counters.queued += lane->SizeApproximate();
+  }
+  return counters;
+}
+
+uint64_t Fabric::Overruns() {
+  uint64_t overruns = 0;
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    RunOnShard(i, [&] {
+      shards_[i]->ForEachEndpoint(
+          [&](internal::Endpoint& endpoint) { overruns += endpoint.stats().overruns; });
+    });
+  }
+  return overruns;
+}
+
+std::vector<SpanRecord> Fabric::Spans() {
+  std::vector<SpanRecord> spans;
+  spans_dropped_ = 0;
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    RunOnShard(i, [&] {
+      const std::vector<SpanRecord> of_shard = shards_[i]->spans().Snapshot();
+      spans.insert(spans.end(), of_shard.begin(), of_shard.end());
+      spans_dropped_ += shards_[i]->spans().dropped();
+    });
+  }
+  return spans;
+}
+
+absl::Status Fabric::Stop() {
+  if (stopped_) return absl::OkStatus();
+  for (std::jthread& thread : threads_) thread.request_stop();
+  for (auto& engine : engines_) engine->Wake();
+  threads_.clear();
+  stopped_ = true;
+  absl::Status first;
+  for (auto& shard : shards_) {
+    if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
+  }
+  return first;
+}
+
+}  // namespace bitactor

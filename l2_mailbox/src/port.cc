@@ -1,0 +1,144 @@
+#include "bitactor/l2_mailbox/port.h"
+
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "bitactor/l2_mailbox/fabric.h"
+
+namespace bitactor {
+namespace {
+
+// A waiting caller looks this often before it lets another thread run.
+constexpr int kLooksPerYield = 256;
+
+}  // namespace
+
+Port::Port(Fabric* fabric, internal::PortCore* core, internal::ReplyLanes* replies, uint32_t source,
+           bool named)
+    : fabric_(fabric), core_(core), replies_(replies), source_(source), named_(named) {
+  const auto& taken = fabric->state().max_watermark_of_source;
+  resuming_ = named && taken.contains(source);
+  core_->SetNow(fabric->state().NowNanos());
+}
+
+Port::Port(Port&& other) noexcept { *this = std::move(other); }
+
+Port& Port::operator=(Port&& other) noexcept {
+  std::swap(fabric_, other.fabric_);
+  std::swap(core_, other.core_);
+  std::swap(replies_, other.replies_);
+  std::swap(source_, other.source_);
+  std::swap(named_, other.named_);
+  std::swap(in_burst_, other.in_burst_);
+  std::swap(resuming_, other.resuming_);
+  std::swap(named_sequence_, other.named_sequence_);
+  std::swap(late_replies_, other.late_replies_);
+  return *this;
+}
+
+Port::~Port() {
+  if (core_ == nullptr) return;
+  core_->Publish();
+  fabric_->ClosePort(core_, replies_);
+}
+
+void Port::Flush() {
+  if (core_ == nullptr) return;
+  core_->Publish();
+  in_burst_ = false;
+}
+
+// At the first send and not at the last flush: a port that was idle must not stamp with the time
+// when it fell idle, from which timeouts and deadlines would count.
+void Port::BeginBurst() {
+  in_burst_ = true;
+  core_->SetNow(fabric_->state().NowNanos());
+}
+
+SendResult Port::BeginNamed(internal::Envelope& envelope) {
+  const uint64_t sequence = named_sequence_ + 1;
+  envelope.message_id = MakeMessageId(0, sequence);
+  envelope.trace = SpanIdOf(source_, envelope.message_id);
+  if (!resuming_) return SendResult::kOk;
+  const internal::FabricState& state = fabric_->state();
+  const auto last = state.max_watermark_of_source.find(source_);
+  if (sequence > last->second) {
+    resuming_ = false;
+    return SendResult::kOk;
+  }
+  if (sequence >
+      state.Watermark(source_, static_cast<uint32_t>(envelope.target.id), envelope.kind)) {
+    return SendResult::kOk;
+  }
+  named_sequence_ = sequence;
+  core_->CountRefusal(SendResult::kAlreadyTaken);
+  return SendResult::kAlreadyTaken;
+}
+
+absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint32_t type) {
+  if (core_ == nullptr) {
+    return absl::UnavailableError(
+        "this port is closed: its fabric has stopped or had no more ports to give");
+  }
+  if (named_) {
+    return absl::FailedPreconditionError(
+        "a named port cannot call: an answer belongs to one run, the name to all; open a port "
+        "without a name");
+  }
+  Begin(envelope, FrameKind::kCall, target, type);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
+                                       uint64_t timeout_ns) {
+  Flush();
+  if (result != SendResult::kOk) {
+    return absl::UnavailableError(
+        absl::StrCat("the request was not sent: ", SendResultName(result)));
+  }
+  const TickClock& clock = fabric_->clock();
+  const uint64_t start_ns = clock.NowNanos();
+  Frame reply;
+  int looks = 0;
+  int idle_rounds = 0;
+  while (!TakeReply(message_id, reply)) {
+    if (!fabric_->threaded()) {
+      // Nobody else drives the shards. When nothing moves any more, nothing will answer at this
+      // time.
+      idle_rounds = fabric_->Poll() == 0 ? idle_rounds + 1 : 0;
+      if (idle_rounds > 4)
+        return absl::DeadlineExceededError("the fabric is idle and nobody answered");
+      continue;
+    }
+    if (++looks % kLooksPerYield != 0) continue;
+    if (clock.NowNanos() - start_ns >= timeout_ns) {
+      return absl::DeadlineExceededError(absl::StrCat("no answer within ", timeout_ns / 1000,
+                                                      " us; the request may still be handled"));
+    }
+    std::this_thread::yield();
+  }
+  core_->Observe(reply.header.stamp_ns);
+  return reply;
+}
+
+bool Port::TakeReply(uint64_t message_id, Frame& reply) {
+  for (const auto& lane : replies_->from_shard) {
+    const uint64_t tail = lane->ReadTail();
+    for (uint64_t index = lane->released(); index < tail; ++index) {
+      Frame& frame = lane->At(index);
+      const bool sound = CheckFrame(frame.header) == FrameFault::kOk;
+      const bool wanted = sound && frame.header.correlation_id == message_id;
+      if (wanted) internal::FrameQueue::CopyFrame(reply, frame);
+      if (!sound)
+        fabric_->state().dead_letters.Add(DeadLetterCause::kCorrupted, core_->index(), frame);
+      lane->Release(index + 1);
+      if (sound) core_->CountRead();
+      if (wanted) return true;
+      if (sound) ++late_replies_;
+    }
+  }
+  return false;
+}
+
+}  // namespace bitactor

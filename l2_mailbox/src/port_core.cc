@@ -1,0 +1,137 @@
+#include "bitactor/l2_mailbox/port_core.h"
+
+namespace bitactor::internal {
+
+SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes) {
+  BITACTOR_CHECK_LE(size_bytes, kMaxPayloadBytes);
+  // The frame is padded with zeros to its stored length; 128 covers every length.
+  std::byte bytes[kMaxPayloadBytes] = {};
+  if (size_bytes > 0) std::memcpy(bytes, payload, size_bytes);
+  if (IsPort(envelope.target.id)) return Reply(envelope, bytes, size_bytes);
+  const uint32_t shard = ShardOf(envelope.target.id);
+  if (state_->journal_full[shard].load(std::memory_order_relaxed)) {
+    return Refuse(SendResult::kJournalFull, envelope);
+  }
+  SpscLane<Frame>* lane = lanes_[shard];
+  if (dirty_ != lane) Publish();  // P2
+  Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
+  if (slot == nullptr && !is_shard_) return Refuse(SendResult::kFull, envelope);
+  Frame held;
+  Frame& frame = slot != nullptr ? *slot : held;
+  FillHeader(frame.header, envelope, size_bytes);
+  std::memcpy(frame.payload, bytes, sizeof(bytes));
+  if (slot == nullptr) return HoldBack(held);
+  lane->Advance();
+  dirty_ = lane;
+  dirty_shard_ = shard;
+  sent_.Add(1);
+  return SendResult::kOk;
+}
+
+SendResult PortCore::SendDamaged(const Envelope& envelope) {
+  Publish();  // P2, and so that the damaged frame is not sealed again
+  const uint32_t shard = ShardOf(envelope.target.id);
+  SpscLane<Frame>* lane = lanes_[shard];
+  Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
+  if (slot == nullptr) return Refuse(SendResult::kFull, envelope);
+  FillHeader(slot->header, envelope, 0);
+  Seal(*slot);
+  slot->header.message_id ^= 1;
+  lane->Advance();
+  lane->Publish();
+  dirty_shard_ = shard;
+  sent_.Add(1);
+  WakeReader();
+  return SendResult::kOk;
+}
+
+SendResult PortCore::Refuse(SendResult result, const Envelope& envelope) {
+  CountRefusal(result);
+  if (is_shard_) {
+    // A handler does not wait, so what it could not send is accounted for here.
+    Frame frame{};
+    FillHeader(frame.header, envelope, 0);
+    Seal(frame);
+    state_->dead_letters.Add(result == SendResult::kJournalFull ? DeadLetterCause::kJournalFull
+                                                                : DeadLetterCause::kOverflow,
+                             index_, frame);
+    sent_.Add(1);
+  }
+  return result;
+}
+
+SendResult PortCore::HoldBack(Frame& frame) {
+  Seal(frame);
+  sent_.Add(1);
+  if (overflow_.size() >= state_->overflow_limit_frames) {
+    CountRefusal(SendResult::kFull);
+    state_->dead_letters.Add(DeadLetterCause::kOverflow, index_, frame);
+    return SendResult::kFull;
+  }
+  overflow_.PushBack(frame);
+  return SendResult::kOk;
+}
+
+bool PortCore::FlushOverflow() {
+  while (!overflow_.empty()) {
+    const Frame& frame = overflow_.Front();
+    if (IsPort(ActorId{frame.header.target})) {
+      GiveAnswer(frame);
+      overflow_.PopFront();
+      continue;
+    }
+    const uint32_t shard = ShardOf(ActorId{frame.header.target});
+    SpscLane<Frame>* lane = lanes_[shard];
+    if (dirty_ != lane) Publish();  // P2
+    Frame* slot = lane->Claim();
+    if (slot == nullptr) break;
+    FrameQueue::CopyFrame(*slot, frame);
+    lane->Advance();
+    dirty_ = lane;
+    dirty_shard_ = shard;
+    overflow_.PopFront();
+  }
+  Publish();
+  return overflow_.empty();
+}
+
+SendResult PortCore::Reply(const Envelope& envelope, const void* payload, size_t size_bytes) {
+  Frame frame;
+  FillHeader(frame.header, envelope, size_bytes);
+  std::memset(frame.payload, 0, sizeof(frame.payload));
+  if (size_bytes > 0) std::memcpy(frame.payload, payload, size_bytes);
+  Seal(frame);
+  replied_.Add(1);
+  if (overflow_.empty()) [[likely]]
+    return GiveAnswer(frame);
+  // P4: whoever reads the answer may send where the frames before it are still to arrive.
+  if (overflow_.size() >= state_->overflow_limit_frames) {
+    state_->dead_letters.Add(DeadLetterCause::kOverflow, index_, frame);
+    return SendResult::kFull;
+  }
+  overflow_.PushBack(frame);
+  return SendResult::kOk;
+}
+
+SendResult PortCore::GiveAnswer(const Frame& frame) {
+  const uint32_t port = frame.header.target & ~kPortIdBit;
+  // SYNC(reply-lanes): pairs with the store when the port is opened; the lanes are built before
+  // they are seen.
+  ReplyLanes* lanes =
+      port < kMaxPorts ? state_->reply_lanes[port].load(std::memory_order_acquire) : nullptr;
+  // Relaxed: see ReplyLanes::open.
+  Frame* slot = lanes != nullptr && is_shard_ && lanes->open.load(std::memory_order_relaxed)
+                    ? lanes->from_shard[index_]->Claim()
+                    : nullptr;
+  if (slot == nullptr) {
+    state_->dead_letters.Add(DeadLetterCause::kNoReader, index_, frame);
+    return SendResult::kFull;
+  }
+  Publish();  // P2: what was sent before this answer is visible before it
+  FrameQueue::CopyFrame(*slot, frame);
+  lanes->from_shard[index_]->Advance();
+  lanes->from_shard[index_]->Publish();
+  return SendResult::kOk;
+}
+
+}  // namespace bitactor::internal

@@ -1,0 +1,336 @@
+#include "bitactor/l2_mailbox/shard.h"
+
+#include <utility>
+
+#include "bitactor/l2_mailbox/message.h"
+
+namespace bitactor::internal {
+namespace {
+
+thread_local Shard* current_shard = nullptr;
+
+// Marks the shard whose round runs on this thread; one thread may drive several in turn.
+class CurrentShardScope {
+ public:
+  explicit CurrentShardScope(Shard* shard) : before_(current_shard) { current_shard = shard; }
+  ~CurrentShardScope() { current_shard = before_; }
+  CurrentShardScope(const CurrentShardScope&) = delete;
+  CurrentShardScope& operator=(const CurrentShardScope&) = delete;
+
+ private:
+  Shard* const before_;
+};
+
+}  // namespace
+
+Shard* CurrentShard() { return current_shard; }
+
+std::unique_ptr<Endpoint> EndpointTable::Exchange(uint32_t id, std::unique_ptr<Endpoint> endpoint) {
+  const size_t page = id >> kPageBits;
+  if (page >= pages_.size()) pages_.resize(page + 1);
+  if (pages_[page] == nullptr) pages_[page] = std::make_unique<Page>();
+  std::unique_ptr<Endpoint>& place = (*pages_[page])[id & (kPageSize - 1)];
+  std::swap(place, endpoint);
+  return endpoint;
+}
+
+void EndpointTable::ForEach(const std::function<void(Endpoint&)>& visit) const {
+  for (const auto& page : pages_) {
+    if (page == nullptr) continue;
+    for (const auto& endpoint : *page) {
+      if (endpoint != nullptr) visit(*endpoint);
+    }
+  }
+}
+
+Shard::Shard(FabricState* state, uint32_t index, const ShardOptions& options)
+    : state_(state),
+      index_(index),
+      options_(options),
+      port_(state, index, /*is_shard=*/true),
+      spans_(options.span_capacity),
+      meter_(*state->clock, options.ticks, options.budget) {
+  ReadClock();
+}
+
+Shard::~Shard() = default;
+
+void Shard::ReadClock() {
+  boundary_cycles_ = state_->clock->Now();
+  port_.SetNow(state_->clock->ToNanos(boundary_cycles_) + state_->wall_offset_ns);
+}
+
+bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
+                                size_t size_bytes) {
+  if (!journal_.has_value()) return true;
+  Frame frame{};
+  frame.header.size_bytes = static_cast<uint8_t>(size_bytes);
+  frame.header.kind = FrameKind::kSystem;
+  frame.header.message_id = port_.NextMessageId();
+  port_.Observe(std::max(port_.clock_ns() + 1, port_.now_ns()));
+  frame.header.stamp_ns = port_.clock_ns();
+  frame.header.type = type;
+  frame.header.source = port_.id();
+  frame.header.target = target;
+  std::memcpy(frame.payload, payload, size_bytes);
+  Seal(frame);
+  if (journal_->AppendFrame(frame.header) != Position::None()) return true;
+  NoteJournalFull();
+  return false;
+}
+
+void Shard::NoteJournalFull() {
+  // Relaxed: a hint to producers, see FabricState.
+  state_->journal_full[index_].store(true, std::memory_order_relaxed);
+}
+
+void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
+  const auto id = static_cast<uint32_t>(endpoint->id());
+  std::unique_ptr<Endpoint> before = endpoints_.Exchange(id, std::move(endpoint));
+  ReadClock();
+  while (before != nullptr && !before->held().empty()) {
+    const Frame frame = before->held().Front();
+    before->held().PopFront();
+    --held_frames_;
+    HandOver(frame);
+  }
+  if (before != nullptr) graveyard_.push_back(std::move(before));
+  port_.Publish();
+}
+
+void Shard::HandOver(const Frame& frame) {
+  Endpoint* endpoint = endpoints_.Find(frame.header.target);
+  if (endpoint == nullptr) {
+    DeadLetterFrame(DeadLetterCause::kUnread, frame);
+    taken_.Add(1);
+    return;
+  }
+  // An answer must not wait behind a message that waits for the handler which that answer resumes.
+  if (MustWait(*endpoint, frame.header.kind)) {
+    endpoint->held().PushBack(frame);  // it waited before: beyond the capacity too
+    ++held_frames_;
+    return;
+  }
+  Dispatch(*endpoint, frame);
+  if (!endpoint->removed && !endpoint->held().empty()) DrainHeld(*endpoint);
+}
+
+bool Shard::MustWait(Endpoint& endpoint, FrameKind kind) {
+  return !endpoint.Accepts(kind) || (!endpoint.held().empty() && IsQueuedClass(kind));
+}
+
+void Shard::Remove(Endpoint& endpoint) {
+  if (endpoint.removed) return;
+  endpoint.removed = true;
+  while (!endpoint.held().empty()) {
+    DeadLetterFrame(DeadLetterCause::kUnread, endpoint.held().Front());
+    taken_.Add(1);
+    --held_frames_;
+    endpoint.held().PopFront();
+  }
+  graveyard_.push_back(endpoints_.Exchange(static_cast<uint32_t>(endpoint.id()), nullptr));
+}
+
+void Shard::RunSoon(std::function<void()> task) {
+  {
+    MutexLock lock(&tasks_mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  // SYNC(shard-tasks): release, though the mutex alone orders the task; the flag only says to look.
+  has_tasks_.store(true, std::memory_order_release);
+  state_->engines[index_]->Wake();
+}
+
+size_t Shard::RunTasks() {
+  // SYNC(shard-tasks)
+  if (!has_tasks_.load(std::memory_order_acquire)) [[likely]]
+    return 0;
+  std::vector<std::function<void()>> tasks;
+  {
+    MutexLock lock(&tasks_mutex_);
+    tasks.swap(tasks_);
+    // Relaxed: under the mutex that the next RunSoon() takes before it sets the flag again.
+    has_tasks_.store(false, std::memory_order_relaxed);
+  }
+  ReadClock();
+  for (const auto& task : tasks) task();
+  return tasks.size();
+}
+
+bool Shard::HasWork() {
+  // SYNC(shard-tasks)
+  return has_tasks_.load(std::memory_order_acquire) || port_.congested() || merge_.HasFrames();
+}
+
+size_t Shard::Poll() {
+  const CurrentShardScope scope(this);
+  const auto quarantine = [this](const Frame& frame, FrameFault) {
+    state_->dead_letters.Add(DeadLetterCause::kCorrupted, index_, frame);
+    taken_.Add(1);
+  };
+  size_t work = RunTasks();
+  port_.Publish();  // before this port's lanes are read again (M2)
+  if (port_.congested() && !port_.FlushOverflow()) {
+    // Nothing is dispatched while sends are held back, but room is made for the others, or two full
+    // shards would wait for each other for ever. Outside ports feel the pressure.
+    return work + merge_.SpillAll(quarantine);
+  }
+  bool clock_read = false;
+  work += merge_.Pass(
+      options_.batch_frames,
+      [this, &clock_read](Frame& frame) {
+        if (!clock_read) {
+          ReadClock();
+          clock_read = true;
+        }
+        return Deliver(frame);
+      },
+      quarantine);
+  port_.Publish();
+  if (!graveyard_.empty()) [[unlikely]]
+    graveyard_.clear();
+  return work;
+}
+
+bool Shard::Deliver(Frame& frame) {
+  Endpoint* endpoint = endpoints_.Find(frame.header.target);
+  if (endpoint == nullptr) [[unlikely]] {
+    DeadLetterFrame(DeadLetterCause::kNoTarget, frame);
+    taken_.Add(1);
+    return !port_.congested();
+  }
+  if (MustWait(*endpoint, frame.header.kind)) [[unlikely]] {
+    Hold(*endpoint, frame);
+    return true;
+  }
+  Dispatch(*endpoint, frame);
+  if (!endpoint->removed && !endpoint->held().empty()) [[unlikely]]
+    DrainHeld(*endpoint);
+  return !port_.congested();
+}
+
+void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
+  if (endpoint.held().size() >= endpoint.capacity_frames) {
+    DeadLetterFrame(DeadLetterCause::kMailboxFull, frame);
+    taken_.Add(1);
+    return;
+  }
+  endpoint.held().PushBack(frame);
+  ++held_frames_;
+}
+
+void Shard::DrainHeld(Endpoint& endpoint) {
+  while (!endpoint.removed && !endpoint.held().empty() &&
+         endpoint.Accepts(endpoint.held().Front().header.kind)) {
+    const Frame frame = endpoint.held().Front();  // a copy: the handler may make the queue grow
+    endpoint.held().PopFront();
+    --held_frames_;
+    Dispatch(endpoint, frame);
+  }
+}
+
+void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
+  const FrameHeader& header = frame.header;
+  if (header.target_generation != endpoint.generation) [[unlikely]] {
+    DeadLetterFrame(DeadLetterCause::kStaleTarget, frame);
+    taken_.Add(1);
+    return;
+  }
+  if (header.deadline_us != 0 &&
+      port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
+    DeadLetterFrame(DeadLetterCause::kExpired, frame);
+    taken_.Add(1);
+    return;
+  }
+  if (journal_.has_value() && journal_->AppendFrame(header) == Position::None()) [[unlikely]] {
+    NoteJournalFull();
+    DeadLetterFrame(DeadLetterCause::kJournalFull, frame);
+    taken_.Add(1);
+    return;
+  }
+  port_.Observe(header.stamp_ns);  // before the handler may send (M1)
+
+  const uint64_t start_ns = port_.now_ns();
+  const uint64_t start_cycles = boundary_cycles_;
+  const HandleOutcome outcome = endpoint.Handle(frame, *this);
+  ReadClock();
+  const bool overrun = meter_.Charge(endpoint.stats(), start_cycles, boundary_cycles_);
+
+  SpanRecord& span = spans_.Next();
+  span.trace = header.trace;
+  span.span = SpanIdOf(header.source, header.message_id);
+  span.parent_span = header.parent_span;
+  span.sent_ns = header.stamp_ns;
+  span.start_ns = start_ns;
+  span.duration_ns = static_cast<uint32_t>(
+      std::min<uint64_t>(port_.now_ns() - start_ns, std::numeric_limits<uint32_t>::max()));
+  span.source = header.source;
+  span.target = header.target;
+  span.type = header.type;
+  span.shard = static_cast<uint16_t>(index_);
+  span.kind = static_cast<uint8_t>(header.kind);
+  span.outcome = outcome != HandleOutcome::kDone ? SpanOutcome::kCrashed
+                 : overrun                       ? SpanOutcome::kOverrun
+                                                 : SpanOutcome::kOk;
+  span.reserved = 0;
+  if (endpoint.latency != nullptr) {
+    endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
+                                                              : 0);
+  }
+  switch (outcome) {
+    case HandleOutcome::kDone:
+    case HandleOutcome::kCrashed:
+      delivered_.Add(1);
+      break;
+    case HandleOutcome::kFailed:
+      DeadLetterFrame(DeadLetterCause::kHandlerFailed, frame);
+      break;
+    case HandleOutcome::kUnhandled:
+      DeadLetterFrame(DeadLetterCause::kUnhandled, frame);
+      break;
+  }
+  taken_.Add(1);
+}
+
+void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
+  state_->dead_letters.Add(cause, index_, frame);
+  if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
+  if (frame.header.kind != FrameKind::kCall) return;
+  // Every call is answered: its caller learns at once that nobody will.
+  const auto status = [&]() -> absl::Status {
+    const char* name = DeadLetterCauseName(cause);
+    switch (cause) {
+      case DeadLetterCause::kExpired:
+        return absl::DeadlineExceededError(name);
+      case DeadLetterCause::kMailboxFull:
+      case DeadLetterCause::kJournalFull:
+        return absl::ResourceExhaustedError(name);
+      case DeadLetterCause::kUnhandled:
+        return absl::UnimplementedError(name);
+      case DeadLetterCause::kHandlerFailed:
+        return absl::InternalError(name);
+      default:
+        return absl::NotFoundError(name);
+    }
+  }();
+  Envelope reply;
+  reply.kind = FrameKind::kReply;
+  reply.flags = kFlagError;
+  reply.source = port_.id();
+  reply.target.id = ActorId{frame.header.source};
+  reply.message_id = port_.NextMessageId();
+  reply.correlation_id = frame.header.message_id;
+  reply.trace = frame.header.trace;
+  reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
+  reply.type = TypeId<ErrorReply>();
+  port_.Observe(frame.header.stamp_ns);
+  port_.Send(reply, ErrorReply::Of(status));
+}
+
+uint64_t Shard::QueuedFrames() {
+  uint64_t queued = held_frames_ + port_.overflow_frames();
+  for (const auto& lane : merge_.lanes()) queued += lane->Waiting();
+  return queued;
+}
+
+}  // namespace bitactor::internal

@@ -1,0 +1,94 @@
+// What the journals of a system say about each actor.
+#ifndef BITACTOR_L3_GENACTOR_RECOVERY_H_
+#define BITACTOR_L3_GENACTOR_RECOVERY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bitactor/l1_core/file.h"
+#include "bitactor/l1_core/frame.h"
+#include "bitactor/l2_mailbox/journal_set.h"
+#include "bitactor/l3_genactor/actor_cell.h"
+#include "bitactor/persistence/journal_reader.h"
+
+namespace bitactor {
+
+// A place in a journal set, "SHARD:POSITION". "Until" it means the state just before that frame was
+// handled.
+struct Place {
+  uint32_t shard = 0;
+  Position position;
+
+  // kInvalidArgument names what is wrong.
+  static absl::StatusOr<Place> Parse(std::string_view text);
+};
+
+namespace internal {
+
+// The set of frames before a place: of the place's own journal those at lower positions; of every
+// other one the longest beginning whose stamps are below `bound_ns`.
+//
+// bound = max(stamp of the place, 1 + greatest stamp before it in its journal). Whatever is in the
+// set has its causes in the set: a handler's sends are stamped above all that its shard had seen.
+// And each journal contributes a beginning, so every actor is in a state that it really was in.
+struct Cut {
+  Place place;
+  uint64_t bound_ns = 0;
+
+  static absl::StatusOr<Cut> At(FileSystem& files, const std::string& set_dir, const Place& place);
+  bool Contains(const RecoveredFrame& recovered) const {
+    return recovered.journal == place.shard ? recovered.position < place.position
+                                            : recovered.frame.header.stamp_ns < bound_ns;
+  }
+};
+
+// Where an actor's frames are: by boot, then by position, which is the order in which it handled
+// them, for it lives on one shard per boot.
+struct FrameRef {
+  uint32_t boot;
+  uint32_t journal;
+  Position position;
+};
+
+struct ActorHistory {
+  std::vector<FrameRef> frames;
+  absl::flat_hash_map<MessageKey, uint64_t> crashes;
+};
+
+// Threads: built on one, then read by all; Read() by one at a time.
+class Recovery {
+ public:
+  void Note(const RecoveredFrame& recovered);
+  // Brings every history into order. After the last Note().
+  void Finish();
+
+  // Null when the journals know nothing of it.
+  ActorHistory* HistoryOf(ActorId id);
+
+  // Frames by reference, from journals below `set_dir`.
+  class Reader {
+   public:
+    Reader(FileSystem* files, std::string set_dir) : files_(files), set_dir_(std::move(set_dir)) {}
+    absl::StatusOr<Frame> Read(const FrameRef& ref);
+
+   private:
+    FileSystem* files_;
+    std::string set_dir_;
+    absl::flat_hash_map<uint32_t, std::unique_ptr<History>> histories_;
+  };
+
+ private:
+  absl::flat_hash_map<uint32_t, std::unique_ptr<ActorHistory>> histories_;
+};
+
+}  // namespace internal
+}  // namespace bitactor
+
+#endif  // BITACTOR_L3_GENACTOR_RECOVERY_H_

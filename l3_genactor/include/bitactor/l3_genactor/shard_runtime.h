@@ -1,0 +1,110 @@
+// L3's part of one shard: timers, latencies, and the way back through the journal.
+#ifndef BITACTOR_L3_GENACTOR_SHARD_RUNTIME_H_
+#define BITACTOR_L3_GENACTOR_SHARD_RUNTIME_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "bitactor/l1_core/engine.h"
+#include "bitactor/l2_mailbox/shard.h"
+#include "bitactor/l3_genactor/actor_cell.h"
+#include "bitactor/l3_genactor/recovery.h"
+#include "bitactor/l3_genactor/timer_lists.h"
+#include "bitactor/tracing/latency_histogram.h"
+
+namespace bitactor {
+class System;
+}
+
+namespace bitactor::internal {
+
+// What becomes of what handlers send.
+enum class SendMode : uint8_t {
+  kLive,         // it is sent
+  kSuppressed,   // it was sent before, or nobody is there: nothing is sent
+  kUnlessTaken,  // it is sent unless its target has journalled it
+};
+
+// Threads: its shard's.
+class ShardRuntime final : public Poller {
+ public:
+  ShardRuntime(System* system, Shard* shard) : system_(*system), shard_(*shard) {}
+
+  System& system() const { return system_; }
+  Shard& shard() const { return shard_; }
+  PortCore& port() const { return shard_.port(); }
+
+  SendMode send_mode() const { return send_mode_; }
+  bool MaySend(const Envelope& envelope) const;
+
+  void Arm(Waiter& waiter) { timers_.Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
+
+  // Brings a durable actor's state back to what its history says, without sending anything. For a
+  // restart in mid-run.
+  absl::Status RestoreFromJournal(ActorCell& cell);
+  // Brings a new cell to the end of its recovered history and sends again what its targets have not
+  // taken.
+  absl::Status Recover(ActorCell& cell);
+
+  LatencyHistogram& LatencyOf(uint32_t class_type);
+  const absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>>& latencies() const {
+    return latencies_;
+  }
+
+  // Poller: sends the timers that are due.
+  size_t Poll() override;
+  bool HasWork() override { return false; }
+  uint64_t NextDeadlineNs() override;
+
+ private:
+  class ModeScope {
+   public:
+    ModeScope(ShardRuntime& runtime, SendMode mode)
+        : runtime_(runtime), before_(runtime.send_mode_) {
+      runtime_.send_mode_ = mode;
+    }
+    ~ModeScope() { runtime_.send_mode_ = before_; }
+    ModeScope(const ModeScope&) = delete;
+    ModeScope& operator=(const ModeScope&) = delete;
+
+   private:
+    ShardRuntime& runtime_;
+    const SendMode before_;
+  };
+
+  absl::Status ApplyRecovered(ActorCell& cell, size_t count);
+  absl::Status ApplyThisBoot(ActorCell& cell);
+
+  System& system_;
+  Shard& shard_;
+  SendMode send_mode_ = SendMode::kLive;
+  TimerLists timers_;
+  absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>> latencies_;
+};
+
+template <typename M>
+void ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
+                     uint64_t correlation_id, const M& payload, uint8_t flags,
+                     uint32_t deadline_us) {
+  Envelope envelope;
+  envelope.kind = kind;
+  envelope.flags = flags;
+  envelope.source = static_cast<uint32_t>(id());
+  envelope.target = target;
+  envelope.message_id = message_id;
+  envelope.correlation_id = correlation_id;
+  envelope.trace = context_trace_;
+  envelope.parent_span = context_span_;
+  envelope.type = type;
+  envelope.deadline_us = deadline_us;
+  if (runtime_.send_mode() != SendMode::kLive && !runtime_.MaySend(envelope)) [[unlikely]]
+    return;
+  runtime_.port().Send(envelope, payload);
+}
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_L3_GENACTOR_SHARD_RUNTIME_H_

@@ -1,0 +1,238 @@
+// The actor system: actors by name on a fabric, supervised, durable, reachable from any thread.
+#ifndef BITACTOR_L3_GENACTOR_SYSTEM_H_
+#define BITACTOR_L3_GENACTOR_SYSTEM_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "bitactor/l1_core/mutex.h"
+#include "bitactor/l2_mailbox/fabric.h"
+#include "bitactor/l3_genactor/actor.h"
+#include "bitactor/l3_genactor/handle.h"
+#include "bitactor/l3_genactor/recovery.h"
+#include "bitactor/l3_genactor/shard_runtime.h"
+#include "bitactor/l3_genactor/supervision.h"
+#include "bitactor/l3_genactor/supervisor.h"
+#include "bitactor/tracing/latency_histogram.h"
+#include "bitactor/tracing/span.h"
+
+namespace bitactor {
+
+struct SystemOptions {
+  uint32_t shards = 1;  // threads, 1 to 64
+  // Directory of the journals; empty: nothing is journalled and a restarted actor begins afresh.
+  // With it every actor is durable: a restart brings back the state from before the crash, and the
+  // next start of the program the whole system.
+  std::string durable = {};
+  // The rest is the fabric's: lane sizes, budgets, clocks, threads. Its shards and journal_dir are
+  // taken from above.
+  FabricOptions fabric = {};
+};
+
+// Where a replay ends, and what it reads.
+struct ReplaySpec {
+  std::string journal_dir = {};
+  std::optional<Place> until = {};  // the state before this frame; unset: all of it
+  FileSystem* files = &PosixFiles();
+};
+
+// A durable actor that journals know of.
+struct RecoveredActor {
+  ActorId id;
+  std::string name;
+  uint32_t class_type;  // TypeId<A>()
+};
+
+// A supervisor, from outside. Copyable; refers to its System.
+class SupervisorRef {
+ public:
+  // Starts `A(args...)` under this supervisor, by the name it keeps for good, and returns when Init
+  // has run and its journalled history is applied. The arguments are kept for restarts. A handle
+  // that is not ok() says why there is none: kAlreadyExists (the name is taken), Init's error, the
+  // journal's.
+  template <typename A, typename... Args>
+  Handle<A> Spawn(std::string_view name, Restart restart = Restart::kPermanent, Args... args) const;
+
+  // Whether there is a supervisor; if not, every Spawn() gives a handle with this status.
+  const absl::Status& status() const { return status_; }
+  uint64_t restarts() const { return supervisor_ != nullptr ? supervisor_->restarts() : 0; }
+  bool gave_up() const { return supervisor_ != nullptr && supervisor_->gave_up(); }
+
+ private:
+  friend class System;
+  explicit SupervisorRef(absl::Status status) : status_(std::move(status)) {}
+  SupervisorRef(System* system, internal::Supervisor* supervisor)
+      : system_(system), supervisor_(supervisor) {}
+
+  System* system_ = nullptr;
+  internal::Supervisor* supervisor_ = nullptr;
+  absl::Status status_;
+};
+
+// Threads: all methods, any thread that is not a shard's.
+// Ownership: handles, supervisors and actors refer to it.
+// Errors: Start names the option or the journal's damage. Stop() ends the shards and seals the
+//   journals.
+class System {
+ public:
+  static absl::StatusOr<std::unique_ptr<System>> Start(SystemOptions options = {});
+  // Reads a journal set and runs nothing but what Spawn() applies: for looking at the past. No
+  // journal is changed.
+  static absl::StatusOr<std::unique_ptr<System>> Replay(const ReplaySpec& spec);
+  ~System();
+
+  // Its status() is kInvalidArgument when max_restarts or within is out of range (see
+  // RestartIntensity).
+  SupervisorRef Supervise(const SupervisorOptions& options = {});
+  // Without a supervisor: when it ends it is gone.
+  template <typename A, typename... Args>
+  Handle<A> Spawn(std::string_view name, Args... args) {
+    return SpawnUnder<A>(nullptr, name, Restart::kTemporary, std::move(args)...);
+  }
+  // The handle of a living actor of class A; not ok() when nobody has the name or it is another
+  // class's.
+  template <typename A>
+  Handle<A> Find(std::string_view name) {
+    return Handle<A>(this, Lookup(name, internal::ClassOf<A>()));
+  }
+
+  // The actors that the journals name and that have not been spawned by this program yet or have,
+  // in the order of ids.
+  std::vector<RecoveredActor> RecoveredActors() const;
+  bool replaying() const { return replaying_; }
+  // Frames that were read from the journals at the start.
+  uint64_t recovered_frames() const { return recovered_frames_; }
+
+  // Waits until no message is on its way.
+  void WaitIdle() { fabric_->WaitIdle(); }
+  FabricCounters Counters() { return fabric_->Counters(); }
+  // Of the state of all living actors, in the order of their names: the same for the same state in
+  // any process, on any number of shards. REQUIRES for a meaningful value: idle.
+  uint64_t Digest();
+  // Runs `visit` with the state of a living actor, on its shard. False when there is none of that
+  // name and class.
+  template <typename A>
+  bool Inspect(std::string_view name, const std::function<void(const A&)>& visit) {
+    return InspectState(name, internal::ClassOf<A>(),
+                        [&visit](const void* state) { visit(*static_cast<const A*>(state)); });
+  }
+
+  uint64_t restarts() const;
+  // From a message's stamp to the end of its handler, over all actors of class A.
+  template <typename A>
+  LatencyHistogram Latency() {
+    return LatencyOf(internal::ClassOf<A>().type);
+  }
+  std::vector<SpanRecord> Spans() { return fabric_->Spans(); }
+
+  // Ends an actor as if its supervisor had said so.
+  void Stop(Address actor, const ExitReason& reason);
+  // Stops the shards, seals the journals. The first error of the journals.
+  absl::Status Stop();
+
+  Fabric& fabric() { return *fabric_; }
+  // This thread's own port, opened at its first use.
+  Port& ThreadPort();
+
+  // For the runtime.
+  internal::ActorHistory* HistoryOf(ActorId id) { return recovery_.HistoryOf(id); }
+  internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
+  void NoteEnded(ActorId id, uint64_t sequence);
+
+  template <typename A, typename... Args>
+  Handle<A> SpawnUnder(internal::Supervisor* supervisor, std::string_view name, Restart restart,
+                       Args... args) {
+    auto construct = [kept = std::make_tuple(std::move(args)...)](void* state) {
+      std::apply([state](const auto&... each) { ::new (state) A(each...); }, kept);
+    };
+    return Handle<A>(
+        this, SpawnCell(internal::ClassOf<A>(), name, std::move(construct), supervisor, restart));
+  }
+
+ private:
+  System();
+  absl::Status StartFabric(FabricOptions options);
+  absl::StatusOr<Address> SpawnCell(const internal::ActorClass& cls, std::string_view name,
+                                    internal::ActorCell::Construct construct,
+                                    internal::Supervisor* supervisor, Restart restart);
+  absl::StatusOr<Address> Lookup(std::string_view name, const internal::ActorClass& cls);
+  bool InspectState(std::string_view name, const internal::ActorClass& cls,
+                    const std::function<void(const void*)>& visit);
+  LatencyHistogram LatencyOf(uint32_t class_type);
+  void ShutDownChild(ActorId id);
+  internal::ActorCell* CellOf(ActorId id);
+  static void OnDeadLetter(internal::Shard& shard, DeadLetterCause cause, const Frame& frame);
+
+  const uint64_t uid_;
+  bool replaying_ = false;
+  FileSystem* files_ = nullptr;
+  std::string journal_dir_;
+  internal::Recovery recovery_;
+  uint64_t recovered_frames_ = 0;
+
+  std::vector<std::unique_ptr<internal::ShardRuntime>>
+      runtimes_;  // outlives the cells in the fabric
+  mutable Mutex mutex_;
+  std::vector<std::unique_ptr<internal::Supervisor>> supervisors_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint32_t, uint64_t> ended_sequences_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Fabric> fabric_;
+  std::vector<std::unique_ptr<Port>> thread_ports_ ABSL_GUARDED_BY(mutex_);
+
+  friend struct ThreadPorts;
+};
+
+template <typename A, typename... Args>
+Handle<A> SupervisorRef::Spawn(std::string_view name, Restart restart, Args... args) const {
+  if (!status_.ok()) return Handle<A>(nullptr, status_);
+  return system_->SpawnUnder<A>(supervisor_, name, restart, std::move(args)...);
+}
+
+// Handle's members, which need the system.
+
+template <typename A>
+template <typename M>
+SendResult Handle<A>::Cast(const M& message, absl::Duration timeout) const {
+  internal::CheckCast<A, M>();
+  if (!ok()) return SendResult::kClosed;
+  return internal::SendPatiently(
+      *system_, timeout, [this, &message](Port& port) { return port.Send(address_, message); });
+}
+
+template <typename A>
+template <typename M>
+absl::StatusOr<internal::ReplyOf<M>> Handle<A>::Call(const M& request,
+                                                     absl::Duration timeout) const {
+  internal::CheckCall<A, M>();
+  if (!ok()) return status_;
+  absl::StatusOr<Frame> reply =
+      system_->ThreadPort().Call(address_, request, internal::TimeoutNanos(timeout));
+  if (!reply.ok()) return reply.status();
+  if ((reply->header.flags & kFlagError) != 0) return Message(*reply).As<ErrorReply>().ToStatus();
+  internal::ReplyOf<M> value;
+  if (reply->header.type != TypeId<M>() || reply->header.size_bytes != sizeof(value)) {
+    return absl::InternalError("the answer is not of the request's Reply type");
+  }
+  std::memcpy(static_cast<void*>(&value), reply->payload, sizeof(value));
+  return value;
+}
+
+template <typename A>
+void Handle<A>::Stop(const ExitReason& reason) const {
+  if (ok()) system_->Stop(address_, reason);
+}
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_L3_GENACTOR_SYSTEM_H_

@@ -1,0 +1,365 @@
+#include "bitactor/l3_genactor/system.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "bitactor/l3_genactor/digest.h"
+
+namespace bitactor {
+
+using internal::ActorCell;
+using internal::ActorClass;
+using internal::Endpoint;
+using internal::ShardRuntime;
+
+namespace {
+
+// The systems that are alive, so that a thread which ends knows whether its ports still exist.
+struct LiveSystems {
+  Mutex mutex;
+  absl::flat_hash_map<uint64_t, System*> by_uid ABSL_GUARDED_BY(mutex);
+};
+LiveSystems& Live() {
+  static LiveSystems* const live = new LiveSystems;
+  return *live;
+}
+
+uint64_t NextUid() {
+  static std::atomic<uint64_t> uid{0};
+  // Relaxed: only uniqueness matters.
+  return uid.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+// The ports of one thread, one per system; given back when the thread ends.
+struct ThreadPorts {
+  struct Entry {
+    uint64_t uid;
+    Port* port;
+  };
+  std::vector<Entry> entries;
+
+  ~ThreadPorts() {
+    MutexLock live_lock(&Live().mutex);
+    for (const Entry& entry : entries) {
+      const auto system = Live().by_uid.find(entry.uid);
+      if (system == Live().by_uid.end()) continue;
+      MutexLock lock(&system->second->mutex_);
+      auto& ports = system->second->thread_ports_;
+      std::erase_if(ports, [&entry](const auto& port) { return port.get() == entry.port; });
+    }
+  }
+};
+
+System::System() : uid_(NextUid()) {}
+
+System::~System() {
+  {
+    MutexLock lock(&Live().mutex);
+    Live().by_uid.erase(uid_);
+  }
+  Stop().IgnoreError();
+}
+
+absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
+  std::unique_ptr<System> system(new System);
+  system->files_ = options.fabric.journal.files;
+  system->journal_dir_ = options.durable;
+  FabricOptions fabric = std::move(options.fabric);
+  fabric.shards = options.shards;
+  fabric.journal_dir = options.durable;
+  fabric.on_recovered = [&system](const RecoveredFrame& recovered) {
+    ++system->recovered_frames_;
+    system->recovery_.Note(recovered);
+  };
+  if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
+  return system;
+}
+
+absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
+  std::unique_ptr<System> system(new System);
+  system->replaying_ = true;
+  system->files_ = spec.files;
+  system->journal_dir_ = spec.journal_dir;
+  std::optional<internal::Cut> cut;
+  if (spec.until.has_value()) {
+    absl::StatusOr<internal::Cut> at =
+        internal::Cut::At(*spec.files, spec.journal_dir, *spec.until);
+    if (!at.ok()) return at.status();
+    cut = *at;
+  }
+  std::vector<internal::NameRecord> names;
+  const absl::Status scanned =
+      ScanJournals(*spec.files, spec.journal_dir, [&](const RecoveredFrame& recovered) {
+        if (cut.has_value() && !cut->Contains(recovered)) return false;
+        ++system->recovered_frames_;
+        system->recovery_.Note(recovered);
+        const FrameHeader& header = recovered.frame.header;
+        if (header.kind == FrameKind::kSystem && header.type == TypeId<internal::NameRecord>()) {
+          names.push_back(Message(recovered.frame).As<internal::NameRecord>());
+        }
+        return true;
+      });
+  if (!scanned.ok()) return scanned;
+  FabricOptions fabric;
+  fabric.threads = false;
+  if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
+  for (const internal::NameRecord& name : names) system->fabric_->AdoptName(name);
+  return system;
+}
+
+absl::Status System::StartFabric(FabricOptions options) {
+  options.before_run = [this](Fabric& fabric) {
+    recovery_.Finish();
+    for (uint32_t i = 0; i < fabric.shards(); ++i) {
+      runtimes_.push_back(std::make_unique<ShardRuntime>(this, &fabric.shard(i)));
+      fabric.engine(i).AddPoller(runtimes_.back().get());
+    }
+  };
+  options.on_dead_letter = &System::OnDeadLetter;
+  absl::StatusOr<std::unique_ptr<Fabric>> fabric = Fabric::Start(std::move(options));
+  if (!fabric.ok()) return fabric.status();
+  fabric_ = *std::move(fabric);
+  MutexLock lock(&Live().mutex);
+  Live().by_uid[uid_] = this;
+  return absl::OkStatus();
+}
+
+void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& frame) {
+  if (frame.header.kind != FrameKind::kSystem ||
+      frame.header.type != TypeId<internal::MonitorRequest>()) {
+    return;
+  }
+  // Monitoring nobody is answered at once, as OTP does with noproc.
+  internal::Envelope envelope;
+  envelope.source = shard.port().id();
+  envelope.target.id = ActorId{frame.header.source};
+  envelope.message_id = shard.port().NextMessageId();
+  envelope.correlation_id = frame.header.message_id;
+  envelope.trace = frame.header.trace;
+  envelope.type = TypeId<Down>();
+  Down down;
+  down.who.id = ActorId{frame.header.target};
+  down.monitor = frame.header.message_id;
+  down.reason = ExitReason::Error(absl::NotFoundError("noproc"));
+  shard.port().Send(envelope, down);
+}
+
+SupervisorRef System::Supervise(const SupervisorOptions& options) {
+  if (absl::Status status = RestartIntensity::Validate(options.max_restarts, options.within);
+      !status.ok()) {
+    return SupervisorRef(std::move(status));
+  }
+  MutexLock lock(&mutex_);
+  supervisors_.push_back(
+      std::make_unique<internal::Supervisor>(options, [this](ActorId id) { ShutDownChild(id); }));
+  return SupervisorRef(this, supervisors_.back().get());
+}
+
+uint64_t System::restarts() const {
+  MutexLock lock(&mutex_);
+  uint64_t restarts = 0;
+  for (const auto& supervisor : supervisors_) restarts += supervisor->restarts();
+  return restarts;
+}
+
+ActorCell* System::CellOf(ActorId id) {
+  return dynamic_cast<ActorCell*>(fabric_->shard(fabric_->ShardOf(id)).Find(id));
+}
+
+void System::ShutDownChild(ActorId id) {
+  fabric_->shard(fabric_->ShardOf(id)).RunSoon([this, id] {
+    if (ActorCell* cell = CellOf(id)) cell->Exit(ExitReason::Shutdown());
+  });
+}
+
+void System::Stop(Address actor, const ExitReason& reason) {
+  fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
+    if (ActorCell* cell = CellOf(actor.id)) cell->Exit(reason);
+  });
+}
+
+void System::NoteEnded(ActorId id, uint64_t sequence) {
+  MutexLock lock(&mutex_);
+  ended_sequences_[static_cast<uint32_t>(id)] = sequence;
+}
+
+absl::StatusOr<Address> System::SpawnCell(const ActorClass& cls, std::string_view name,
+                                          ActorCell::Construct construct,
+                                          internal::Supervisor* supervisor, Restart restart) {
+  if (replaying_ && fabric_->Find(name) == std::nullopt) {
+    return absl::NotFoundError(absl::StrCat("the journals in ", journal_dir_, " know no actor \"",
+                                            std::string(name), "\" (before the place asked for)"));
+  }
+  absl::StatusOr<Address> address = fabric_->TryIntern(name, cls.type);
+  if (!address.ok()) return address.status();
+  const bool durable = !journal_dir_.empty();
+  const uint32_t owner = fabric_->ShardOf(address->id);
+  absl::Status status;
+  fabric_->RunOnShard(owner, [&] {
+    internal::Shard& shard = fabric_->shard(owner);
+    if (CellOf(address->id) != nullptr) {
+      status = absl::AlreadyExistsError(absl::StrCat("already_started: \"", std::string(name),
+                                                     "\" is alive; use Find or another name"));
+      return;
+    }
+    ShardRuntime& runtime = *runtimes_[owner];
+    std::unique_ptr<ActorCell> cell =
+        ActorCell::Make(runtime, address->id, cls, std::move(construct));
+    uint64_t sequence = 0;
+    bool ended_before = false;
+    {
+      MutexLock lock(&mutex_);
+      const auto ended = ended_sequences_.find(static_cast<uint32_t>(address->id));
+      if (ended != ended_sequences_.end()) {
+        sequence = ended->second;
+        ended_before = true;
+      }
+    }
+    cell->SetIdentity(std::string(name), durable,
+                      durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
+    cell->latency = &runtime.LatencyOf(cls.type);
+    if (internal::ActorHistory* history = recovery_.HistoryOf(address->id)) {
+      cell->crashes = &history->crashes;
+    } else {
+      cell->crashes = &cell->own_crashes();
+    }
+    status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
+    if (!status.ok()) return;
+    if (replaying_ && cell->ended()) {
+      status = absl::NotFoundError(absl::StrCat("\"", std::string(name), "\" had ended"));
+      return;
+    }
+    if (supervisor != nullptr) {
+      cell->supervisor = supervisor;
+      supervisor->AddChild(address->id, restart);
+    }
+    ActorCell& placed = *cell;
+    const std::optional<ExitReason> crash = placed.TakePendingCrash();
+    // Nothing is handled in the state that the crash left.
+    if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
+    shard.Add(std::move(cell));
+    if (crash.has_value() && !replaying_) {
+      placed.Crash(*crash);
+      shard.DrainHeld(placed);
+    }
+  });
+  if (!status.ok()) return status;
+  return address;
+}
+
+absl::StatusOr<Address> System::Lookup(std::string_view name, const ActorClass& cls) {
+  const std::optional<ActorId> id = fabric_->Find(name);
+  const ActorCell* cell = nullptr;
+  if (id.has_value()) {
+    fabric_->RunOnShard(fabric_->ShardOf(*id), [&] { cell = CellOf(*id); });
+  }
+  if (cell == nullptr)
+    return absl::NotFoundError(absl::StrCat("noproc: no actor \"", std::string(name), "\""));
+  if (cell->cls().type != cls.type) {
+    return absl::FailedPreconditionError(absl::StrCat("\"", std::string(name), "\" is a ",
+                                                      std::string(cell->cls().name), ", not a ",
+                                                      std::string(cls.name)));
+  }
+  return Address{*id};
+}
+
+bool System::InspectState(std::string_view name, const ActorClass& cls,
+                          const std::function<void(const void*)>& visit) {
+  const std::optional<ActorId> id = fabric_->Find(name);
+  if (!id.has_value()) return false;
+  bool found = false;
+  fabric_->RunOnShard(fabric_->ShardOf(*id), [&] {
+    ActorCell* cell = CellOf(*id);
+    if (cell == nullptr || cell->cls().type != cls.type) return;
+    found = true;
+    visit(cell->state());
+  });
+  return found;
+}
+
+std::vector<RecoveredActor> System::RecoveredActors() const {
+  std::vector<RecoveredActor> actors;
+  for (const internal::NameRecord& record : fabric_->Names()) {
+    actors.push_back({ActorId{record.id}, std::string(record.name_view()), record.class_type});
+  }
+  return actors;
+}
+
+uint64_t System::Digest() {
+  std::map<std::string, uint64_t> by_name;
+  for (uint32_t i = 0; i < fabric_->shards(); ++i) {
+    fabric_->RunOnShard(i, [&] {
+      fabric_->shard(i).ForEachEndpoint([&](Endpoint& endpoint) {
+        auto* cell = dynamic_cast<ActorCell*>(&endpoint);
+        if (cell == nullptr) return;
+        bitactor::Digest digest;
+        cell->FoldInto(digest);
+        by_name[cell->name()] = digest.value();
+      });
+    });
+  }
+  bitactor::Digest all;
+  for (const auto& [name, value] : by_name) {
+    DigestAppend(all, name);
+    all.Add(value);
+  }
+  return all.value();
+}
+
+LatencyHistogram System::LatencyOf(uint32_t class_type) {
+  LatencyHistogram merged;
+  for (uint32_t i = 0; i < fabric_->shards(); ++i) {
+    fabric_->RunOnShard(i, [&] {
+      const auto found = runtimes_[i]->latencies().find(class_type);
+      if (found != runtimes_[i]->latencies().end()) merged.Merge(*found->second);
+    });
+  }
+  return merged;
+}
+
+Port& System::ThreadPort() {
+  thread_local ThreadPorts ports;
+  for (const ThreadPorts::Entry& entry : ports.entries) {
+    if (entry.uid == uid_) return *entry.port;
+  }
+  auto port = std::make_unique<Port>(fabric_->OpenPort());
+  ports.entries.push_back({uid_, port.get()});
+  MutexLock lock(&mutex_);
+  thread_ports_.push_back(std::move(port));
+  return *thread_ports_.back();
+}
+
+absl::Status System::Stop() {
+  if (fabric_ == nullptr) return absl::OkStatus();
+  return fabric_->Stop();
+}
+
+namespace internal {
+
+SendResult SendPatiently(System& system, absl::Duration timeout,
+                         const std::function<SendResult(Port&)>& send) {
+  Port& port = system.ThreadPort();
+  Fabric& fabric = system.fabric();
+  const uint64_t start_ns = fabric.clock().NowNanos();
+  const uint64_t timeout_ns = TimeoutNanos(timeout);
+  while (true) {
+    const SendResult result = send(port);
+    if (result != SendResult::kFull) return result;
+    if (timeout_ns != 0 && fabric.clock().NowNanos() - start_ns >= timeout_ns) return result;
+    if (fabric.threaded()) {
+      std::this_thread::yield();
+    } else if (fabric.Poll() == 0) {
+      return result;
+    }
+  }
+}
+
+}  // namespace internal
+}  // namespace bitactor

@@ -1,0 +1,77 @@
+// Checks every record of a journal, and sums up what is in it.
+#ifndef BITACTOR_PERSISTENCE_JOURNAL_VERIFY_H_
+#define BITACTOR_PERSISTENCE_JOURNAL_VERIFY_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "bitactor/l1_core/file.h"
+#include "bitactor/persistence/position.h"
+
+namespace bitactor {
+
+enum class DamageKind : uint8_t {
+  kSegmentMissing,   // a segment with a lower number than the last one is not there
+  kSegmentSize,      // the file is not as long as a segment
+  kSegmentHeader,    // the header is not one, or belongs to another place
+  kSegmentUnsealed,  // the segment does not end with a seal, but the next one is in use
+  kHole,             // unwritten bytes with records behind them
+  kRecord,           // bytes that are no record, with records behind them
+  kTornTail,         // bytes that are no record, and none behind them: the next Open() cuts them
+  kSeal,             // a seal does not agree with the records before it
+};
+const char* DamageKindName(DamageKind kind);
+
+struct Damage {
+  DamageKind kind = DamageKind::kRecord;
+  std::string file = {};
+  uint64_t offset = 0;  // in the file
+  uint64_t bytes = 0;   // until the next readable place
+  Position position{};
+  std::string detail = {};       // found and expected values
+  std::string ToString() const;  // one line for people
+};
+
+struct VerifyReport {
+  uint32_t segments = 0;
+  uint64_t records = 0;       // whole ones, seals not counted
+  uint64_t bytes_read = 0;    // of the segments
+  uint64_t damage_count = 0;  // all of it; `damages` holds the first kMaxDamagesKept
+  std::vector<Damage> damages;
+  bool closed_clean = false;  // the journal ends with a seal
+  bool ok() const { return damage_count == 0; }
+};
+inline constexpr size_t kMaxDamagesKept = 1000;
+
+// Called now and then with the bytes done and to do.
+using VerifyProgress = std::function<void(uint64_t done_bytes, uint64_t total_bytes)>;
+
+// Reads all of the journal in bounded memory, changes nothing, and needs no lock; a live journal is
+// judged by what it is when its end is reached. Damage is in the report; an error is that it could
+// not be read at all (no journal, another version, no permission, I/O).
+absl::StatusOr<VerifyReport> VerifyJournal(const std::string& dir, FileSystem& files = PosixFiles(),
+                                           const VerifyProgress& progress = {});
+
+struct JournalStat {
+  uint32_t segments = 0;
+  uint64_t segment_bytes = 0;
+  uint32_t owner_number = 0;
+  uint64_t records = 0;
+  uint64_t bytes = 0;           // used by headers, records and seals
+  uint64_t first_stamp_ns = 0;  // 0: no record
+  uint64_t last_stamp_ns = 0;
+  Position tail{};
+  bool closed_clean = false;
+  std::optional<LockOwner> owner;  // who has it open for writing
+};
+
+// From the seals and the last segment alone: quick, but for a check use VerifyJournal.
+absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& files = PosixFiles());
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_PERSISTENCE_JOURNAL_VERIFY_H_

@@ -1,0 +1,56 @@
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "bitactor/persistence/journal_reader.h"
+#include "bitactor/persistence/journal_verify.h"
+#include "recovery.h"
+#include "segment_store.h"
+
+namespace bitactor {
+
+absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& files) {
+  absl::StatusOr<std::vector<uint32_t>> segments = internal::ListSegments(files, dir);
+  if (!segments.ok()) return segments.status();
+  if (segments->empty()) {
+    return absl::NotFoundError(absl::StrCat(dir, ": no journal here: there are no segments"));
+  }
+  if (absl::Status status = internal::CheckNoneMissing(dir, *segments); !status.ok()) return status;
+  absl::StatusOr<internal::TailSegment> last =
+      internal::FindTailSegment(files, dir, segments->back());
+  if (!last.ok()) return last.status();
+  const internal::SegmentView view = last->segment.view();
+  const internal::SegmentScan scan = internal::ScanSegment(view, last->previous);
+
+  JournalStat stat;
+  stat.segments = last->segment.header.segment_index + 1;
+  stat.segment_bytes = last->segment.header.segment_bytes;
+  stat.owner_number = last->segment.header.owner_number;
+  stat.records = scan.sums.records;
+  stat.tail = Position(view.begin + scan.end_unit);
+  stat.bytes = stat.tail.value() * kFrameUnitBytes;
+  stat.last_stamp_ns = scan.sums.last_stamp_ns;
+  stat.closed_clean = (scan.sealed || (scan.end_unit == 1 && stat.segments > 1)) &&
+                      view.EndOfBytes(scan.end_unit) == scan.end_unit;
+  for (uint32_t index = 0; index + 1 < stat.segments; ++index) {
+    absl::StatusOr<internal::Segment> segment =
+        internal::OpenSegment(files, dir, index, File::Access::kRead);
+    if (!segment.ok()) return segment.status();
+    const std::optional<internal::Seal> seal = internal::EndSeal(segment->view());
+    if (!seal.has_value()) {
+      return internal::DamageError(dir, absl::StrCat(internal::SegmentPath(dir, index),
+                                                     ": the segment does not end with a seal"));
+    }
+    stat.records += seal->records;
+  }
+  absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
+  if (!reader.ok()) return reader.status();
+  History history = reader->Replay();
+  if (const Record* first = history.Next()) stat.first_stamp_ns = first->frame().header.stamp_ns;
+  absl::StatusOr<std::optional<LockOwner>> owner =
+      files.LockedBy(JoinPath(dir, internal::kLockName));
+  if (!owner.ok()) return owner.status();
+  stat.owner = *owner;
+  return stat;
+}
+
+}  // namespace bitactor

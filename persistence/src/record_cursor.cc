@@ -1,0 +1,117 @@
+#include "record_cursor.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "bitactor/persistence/history.h"
+
+namespace bitactor::internal {
+
+const Record* RecordCursor::Next() {
+  while (!done_) {
+    if (position_ >= end_ || !MapSegmentOf(position_)) {
+      done_ = true;
+      break;
+    }
+    const uint64_t unit = position_ - view_.begin;
+    if (unit == 0) {  // the segment's header
+      ++position_;
+      continue;
+    }
+    const Slot slot = view_.ReadSlot(unit);
+    switch (slot.kind) {
+      case SlotKind::kRecord:
+        Take(unit, slot);
+        return &record_;
+      case SlotKind::kSeal:
+        position_ += slot.units;
+        break;
+      case SlotKind::kUnwritten:
+        EndAtUnwritten(unit);
+        done_ = true;
+        break;
+      case SlotKind::kBad:
+        Damage(unit, "no valid record here");
+        done_ = true;
+        break;
+    }
+  }
+  return nullptr;
+}
+
+bool RecordCursor::MapSegmentOf(uint64_t position) {
+  if (position / units_ > kMaxSegmentIndex) return false;
+  const auto index = static_cast<uint32_t>(position / units_);
+  if (segment_.has_value() && segment_->header.segment_index == index) return true;
+  segment_.reset();
+  absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kRead);
+  if (segment.ok() && segment->header.segment_bytes != units_ * kFrameUnitBytes) {
+    status_ = DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": segment size ",
+                                             segment->header.segment_bytes,
+                                             ", but this journal's is ", units_ * kFrameUnitBytes));
+    return false;
+  }
+  if (!segment.ok()) {
+    if (!absl::IsNotFound(segment.status())) {
+      status_ = segment.status();
+    } else if (end_kind_ == End::kCommitted) {
+      status_ =
+          DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": this segment is missing"));
+    }
+    return false;
+  }
+  segment_ = *std::move(segment);
+  view_ = segment_->view();
+  return true;
+}
+
+void RecordCursor::Take(uint64_t unit, const Slot& slot) {
+  std::memcpy(&record_.frame_, view_.data + unit * kFrameUnitBytes, slot.units * kFrameUnitBytes);
+  record_.frame_.header.crc32c =
+      static_cast<uint32_t>(slot.commit_word) ^ PlaceMask(view_.salt, position_);
+  record_.position_ = Position(position_);
+  position_ += slot.units;
+}
+
+// Nothing is written here: that is the end of the journal, unless something behind it shows that
+// records are lost.
+void RecordCursor::EndAtUnwritten(uint64_t unit) {
+  if (end_kind_ == End::kCommitted) {
+    Damage(unit, "nothing written here, but records were appended behind it");
+    return;
+  }
+  bool lost = view_.CommitWordAt(view_.units - 1) != 0;
+  if (!lost) {
+    // A writer that has the journal open made sure that there is no hole, and looking through the
+    // segment at every end would be expensive for whoever follows it.
+    absl::StatusOr<std::optional<LockOwner>> owner = files_.LockedBy(JoinPath(dir_, kLockName));
+    const bool has_writer = owner.ok() && owner->has_value();
+    lost = !has_writer && view_.FindValid(unit + 1) < view_.units;
+  }
+  // A writer may have come along since the first look; then this is the end as it was.
+  if (lost && view_.CommitWordAt(unit) == 0) {
+    Damage(unit, "nothing written here, but there are records behind it");
+  }
+}
+
+void RecordCursor::Damage(uint64_t unit, const char* what) {
+  const std::string path = SegmentPath(dir_, segment_->header.segment_index);
+  status_ = DamageError(dir_, absl::StrCat(Place(path, view_, unit), ": ", what));
+}
+
+}  // namespace bitactor::internal
+
+namespace bitactor {
+
+History::History(std::unique_ptr<internal::RecordCursor> cursor) : cursor_(std::move(cursor)) {}
+History::~History() = default;
+History::History(History&&) noexcept = default;
+History& History::operator=(History&&) noexcept = default;
+
+const Record* History::Next() { return cursor_->Next(); }
+void History::Seek(Position position) { cursor_->Seek(position); }
+const absl::Status& History::status() const { return cursor_->status(); }
+Position History::next_position() const { return cursor_->position(); }
+
+}  // namespace bitactor

@@ -1,0 +1,131 @@
+#include "segment_preparer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace bitactor::internal {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain(100);
+// How far ahead of the tail pages are kept present and writable. Much further does not help: the
+// kernel writes pages back and protects them again before the tail is there.
+constexpr uint64_t kPopulateAheadBytes = uint64_t{4} << 20;
+
+// Writes zeros over the zeros of a new segment. The first store to a page that was only allocated
+// costs 1 µs; written in long pieces beforehand, the pages cost less than half of that, and here
+// instead of there. An error is no matter: then the pages come when they are needed.
+void WriteZeros(const Segment& segment) {
+  constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+  static constexpr std::array<std::byte, kPieceBytes> kZeros{};
+  // Not the page of the header, which no reader may miss for a moment.
+  for (uint64_t at = kSegmentAlignBytes; at < segment.header.segment_bytes;) {
+    const uint64_t end =
+        std::min((at / kPieceBytes + 1) * kPieceBytes, segment.header.segment_bytes);
+    segment.file->WriteAt(at, {kZeros.data(), end - at}).IgnoreError();
+    at = end;
+  }
+}
+
+}  // namespace
+
+SegmentPreparer::SegmentPreparer(SegmentMaker maker, uint32_t next_index,
+                                 const std::atomic<uint64_t>& tail)
+    : maker_(std::move(maker)), tail_(tail), next_index_(next_index), thread_([this] { Run(); }) {}
+
+SegmentPreparer::~SegmentPreparer() { Stop().IgnoreError(); }
+
+void SegmentPreparer::SetCurrent(const Segment& segment) {
+  MutexLock lock(&mutex_);
+  current_ = segment;
+  woken_ = true;
+  changed_.notify_all();
+}
+
+void SegmentPreparer::Wake(bool want_next) {
+  MutexLock lock(&mutex_);
+  woken_ = true;
+  want_next_ = want_next_ || want_next;
+  changed_.notify_all();
+}
+
+absl::StatusOr<Segment> SegmentPreparer::Take() {
+  MutexLock lock(&mutex_);
+  // An error that is known stays the answer until the helper, in its own time, made the segment.
+  want_next_ = true;
+  while (!NextIsDecided()) {
+    woken_ = true;
+    changed_.notify_all();
+    WaitForChange(kLookAgain);
+  }
+  if (!next_.has_value()) return error_;
+  Segment taken = *std::exchange(next_, std::nullopt);
+  ++next_index_;
+  want_next_ = false;
+  return taken;
+}
+
+absl::Status SegmentPreparer::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    stop_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  MutexLock lock(&mutex_);
+  if (!next_.has_value()) return absl::OkStatus();
+  next_.reset();
+  return maker_.files->Remove(SegmentPath(maker_.dir, next_index_));
+}
+
+void SegmentPreparer::Run() {
+  MutexLock lock(&mutex_);
+  while (!stop_) {
+    woken_ = false;
+    // Pages first: the writer is closer to them than to the next segment.
+    PopulateAhead();
+    if (want_next_ && !next_.has_value()) MakeNext();
+    if (!woken_ && !stop_) WaitForChange(kLookAgain);
+  }
+}
+
+void SegmentPreparer::WaitForChange(std::chrono::milliseconds at_most) {
+  struct Lockable {
+    Mutex& mutex;
+    void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Lock(); }
+    void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Unlock(); }
+  } lockable{mutex_};
+  changed_.wait_for(lockable, at_most);
+}
+
+void SegmentPreparer::PopulateAhead() {
+  // Relaxed: only a hint how far the writer is.
+  const uint64_t tail = tail_.load(std::memory_order_relaxed);
+  // A journal that stands still is left alone: pages made writable count as changed, and the kernel
+  // would write them back again and again.
+  if (current_.mapping == nullptr || tail == populated_for_tail_) return;
+  populated_for_tail_ = tail;
+  const Segment segment = current_;
+  const uint64_t begin = segment.view().begin;
+  mutex_.Unlock();
+  if (tail > begin) {
+    segment.mapping->Populate((tail - begin) * kFrameUnitBytes, kPopulateAheadBytes);
+  }
+  mutex_.Lock();
+}
+
+void SegmentPreparer::MakeNext() {
+  const uint32_t index = next_index_;
+  mutex_.Unlock();
+  absl::StatusOr<Segment> made = maker_.Make(index);
+  if (made.ok()) {
+    WriteZeros(*made);
+    made->mapping->Populate(0, kPopulateAheadBytes);
+  }
+  mutex_.Lock();
+  error_ = made.status();
+  if (made.ok()) next_ = *std::move(made);
+  changed_.notify_all();
+}
+
+}  // namespace bitactor::internal

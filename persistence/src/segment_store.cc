@@ -1,0 +1,138 @@
+#include "segment_store.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+
+namespace bitactor::internal {
+namespace {
+
+absl::StatusOr<SegmentHeader> ReadHeaderOf(const File& file, const std::string& path,
+                                           uint32_t index) {
+  SegmentHeader header{};
+  absl::StatusOr<size_t> n = file.ReadAt(0, std::as_writable_bytes(std::span(&header, 1)));
+  if (!n.ok()) return n.status();
+  if (*n < sizeof(header)) {
+    return absl::DataLossError(
+        absl::StrCat(path, ": has ", *n, " bytes, but a segment begins with a header of 64"));
+  }
+  if (absl::Status status = CheckHeader(header, path, index); !status.ok()) return status;
+  return header;
+}
+
+}  // namespace
+
+std::string SegmentPath(const std::string& dir, uint32_t index) {
+  return JoinPath(dir, absl::StrFormat("%08d.seg", index));
+}
+
+absl::StatusOr<std::vector<uint32_t>> ListSegments(FileSystem& files, const std::string& dir) {
+  absl::StatusOr<std::vector<std::string>> names = files.List(dir);
+  if (!names.ok()) return names.status();
+  std::vector<uint32_t> segments;
+  for (absl::string_view name : *names) {
+    uint32_t index;
+    if (absl::ConsumeSuffix(&name, ".seg") && name.size() == 8 && absl::SimpleAtoi(name, &index)) {
+      segments.push_back(index);
+    }
+  }
+  std::sort(segments.begin(), segments.end());
+  return segments;
+}
+
+absl::Status CheckNoneMissing(const std::string& dir, const std::vector<uint32_t>& segments) {
+  for (uint32_t i = 0; i < segments.size(); ++i) {
+    if (segments[i] == i) continue;
+    return DamageError(dir, absl::StrCat(SegmentPath(dir, i), ": this segment is missing, but ",
+                                         SegmentPath(dir, segments[i]), " is there"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Segment> OpenSegment(FileSystem& files, const std::string& dir, uint32_t index,
+                                    File::Access access) {
+  const std::string path = SegmentPath(dir, index);
+  absl::StatusOr<std::unique_ptr<File>> file =
+      files.Open(path, access == File::Access::kRead ? FileSystem::OpenMode::kRead
+                                                     : FileSystem::OpenMode::kReadWrite);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<SegmentHeader> header = ReadHeaderOf(**file, path, index);
+  if (!header.ok()) return header.status();
+  absl::StatusOr<uint64_t> size_bytes = (*file)->SizeBytes();
+  if (!size_bytes.ok()) return size_bytes.status();
+  if (*size_bytes != header->segment_bytes) {
+    return DamageError(dir, absl::StrCat(path, ": has ", *size_bytes,
+                                         " bytes, but its header says ", header->segment_bytes));
+  }
+  absl::StatusOr<std::unique_ptr<Mapping>> mapping = (*file)->Map(0, *size_bytes, access);
+  if (!mapping.ok()) return mapping.status();
+  return Segment{*header, *std::move(file), *std::move(mapping)};
+}
+
+absl::StatusOr<SegmentHeader> ReadSegmentHeader(FileSystem& files, const std::string& dir,
+                                                uint32_t index) {
+  const std::string path = SegmentPath(dir, index);
+  absl::StatusOr<std::unique_ptr<File>> file = files.Open(path, FileSystem::OpenMode::kRead);
+  if (!file.ok()) return file.status();
+  return ReadHeaderOf(**file, path, index);
+}
+
+absl::StatusOr<Segment> SegmentMaker::Make(uint32_t index) const {
+  const std::string unfinished = JoinPath(dir, kUnfinishedName);
+  Segment segment{};
+  segment.header.magic = kJournalMagic;
+  segment.header.version = kJournalVersion;
+  segment.header.owner_number = owner_number;
+  segment.header.salt = random();
+  segment.header.segment_bytes = segment_bytes;
+  segment.header.boot_id = files->BootId();
+  segment.header.created_ns = now_ns();
+  segment.header.segment_index = index;
+  segment.header.crc32c = HeaderChecksum(segment.header);
+
+  const auto make = [&]() -> absl::Status {
+    absl::StatusOr<std::unique_ptr<File>> file =
+        files->Open(unfinished, FileSystem::OpenMode::kCreate);
+    if (!file.ok()) return file.status();
+    if (absl::Status status = (*file)->Allocate(segment_bytes); !status.ok()) return status;
+    absl::StatusOr<std::unique_ptr<Mapping>> mapping =
+        (*file)->Map(0, segment_bytes, File::Access::kReadWrite);
+    if (!mapping.ok()) return mapping.status();
+    segment.file = *std::move(file);
+    segment.mapping = *std::move(mapping);
+    absl::Status status =
+        segment.file->WriteAt(0, std::as_bytes(std::span<const SegmentHeader>(&segment.header, 1)));
+    // No sync: level `process` does not need it, and on a busy disk it takes 200 ms, longer than
+    // the writer may be able to wait.
+    if (status.ok()) status = files->Rename(unfinished, SegmentPath(dir, index));
+    return status;
+  };
+  if (const absl::Status status = make(); !status.ok()) {
+    // Best effort: it takes space that may be what lacks, and opening the journal removes it too.
+    files->Remove(unfinished).IgnoreError();
+    return absl::Status(
+        status.code(),
+        absl::StrCat(dir, ": no new segment of ", segment_bytes, " bytes: ", status.message(),
+                     status.code() == absl::StatusCode::kResourceExhausted
+                         ? ": free some space, then append again"
+                         : ""));
+  }
+  return segment;
+}
+
+std::string Place(const std::string& path, const SegmentView& view, uint64_t unit) {
+  return absl::StrCat(path, ": offset ", unit * kFrameUnitBytes, " (position ", view.begin + unit,
+                      ")");
+}
+
+absl::Status DamageError(const std::string& dir, const std::string& what) {
+  return absl::DataLossError(
+      absl::StrCat(what, "; run `bitactor journal verify ", dir, "` to see all of the damage"));
+}
+
+}  // namespace bitactor::internal

@@ -1,0 +1,390 @@
+#include "bitactor/l2_mailbox/fabric.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "support/simulated_files.h"
+#include "support/temp_dir.h"
+
+namespace bitactor {
+namespace {
+
+struct Number {
+  static constexpr std::string_view kTypeName = "test::Number";
+  uint64_t value;
+};
+
+// A fabric that this thread drives, on a clock that it owns.
+class FabricTest : public ::testing::Test {
+ protected:
+  FabricOptions Options() {
+    FabricOptions options;
+    options.threads = false;
+    options.clock = &clock_;
+    options.start_time_ns = 1'000'000'000;
+    options.span_capacity = 1024;
+    options.journal.prepare_ahead = false;
+    options.journal.segment_bytes = 1 << 20;
+    return options;
+  }
+  std::unique_ptr<Fabric> Start(FabricOptions options) {
+    auto fabric = Fabric::Start(std::move(options));
+    EXPECT_TRUE(fabric.ok()) << fabric.status();
+    return *std::move(fabric);
+  }
+
+  TickClock clock_{TickClock::Source::kManual, 5'000};
+  test::TempDir dir_;
+};
+
+TEST_F(FabricTest, DeliversWhatAPortSendsInOrder) {
+  auto fabric = Start(Options());
+  std::vector<uint64_t> seen;
+  const Address store = fabric->Serve(
+      "store", [&](const Message& m, Sender&) { seen.push_back(m.As<Number>().value); });
+  Port port = fabric->OpenPort();
+  for (uint64_t i = 0; i < 10; ++i) ASSERT_EQ(port.Send(store, Number{i}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, (std::vector<uint64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(FabricTest, AMessageTravelsThroughSeveralMailboxesOnSeveralShards) {
+  FabricOptions options = Options();
+  options.shards = 3;
+  auto fabric = Start(options);
+  uint64_t result = 0;
+  const Address last =
+      fabric->Serve("last", [&](const Message& m, Sender&) { result = m.As<Number>().value; });
+  const Address middle = fabric->Serve("middle", [last](const Message& m, Sender& out) {
+    out.Send(last, Number{m.As<Number>().value * 2});
+  });
+  const Address first = fabric->Serve("first", [middle](const Message& m, Sender& out) {
+    out.Send(middle, Number{m.As<Number>().value + 1});
+  });
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(first, Number{20}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(result, 42u);
+  const std::vector<SpanRecord> spans = fabric->Spans();
+  ASSERT_EQ(spans.size(), 3u);
+  for (const SpanRecord& span : spans) EXPECT_EQ(span.trace, spans[0].trace) << "one trace for all";
+}
+
+TEST_F(FabricTest, WhatIsSentToANameBeforeItIsServedWaitsForIt) {
+  auto fabric = Start(Options());
+  const Address late = fabric->Intern("late");
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(late, Number{7}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(fabric->Counters().queued, 1u);
+  uint64_t seen = 0;
+  fabric->Serve("late", [&](const Message& m, Sender&) { seen = m.As<Number>().value; });
+  EXPECT_EQ(seen, 7u);
+  EXPECT_EQ(fabric->Counters().queued, 0u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(FabricTest, AnUnknownTargetIsADeadLetterWithItsCause) {
+  auto fabric = Start(Options());
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(Address{ActorId{4711}}, Number{7}), SendResult::kOk);
+  fabric->WaitIdle();
+  const FabricCounters counters = fabric->Counters();
+  EXPECT_EQ(counters.dead_letters[static_cast<size_t>(DeadLetterCause::kNoTarget)], 1u);
+  EXPECT_TRUE(counters.AddUp());
+  const std::vector<DeadLetter> letters = fabric->dead_letters().Letters();
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0].frame.header.target, 4711u);
+}
+
+TEST_F(FabricTest, ACallToNobodyIsAnsweredAtOnce) {
+  auto fabric = Start(Options());
+  Port port = fabric->OpenPort();
+  const absl::StatusOr<Frame> reply = port.Call(Address{ActorId{4711}}, Number{7}, 1'000'000);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  ASSERT_NE(reply->header.flags & kFlagError, 0);
+  EXPECT_EQ(Message(*reply).As<ErrorReply>().ToStatus().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(FabricTest, ACallIsAnsweredByItsHandler) {
+  FabricOptions options = Options();
+  options.shards = 2;
+  auto fabric = Start(options);
+  const Address twice = fabric->Serve(
+      "twice", [](const Message& m, Sender& out) { out.Reply(Number{m.As<Number>().value * 2}); });
+  Port port = fabric->OpenPort();
+  const absl::StatusOr<Frame> reply = port.Call(twice, Number{21}, 1'000'000);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(Message(*reply).As<Number>().value, 42u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(FabricTest, AHandlerThatThrowsLosesThatMessageAlone) {
+  auto fabric = Start(Options());
+  std::vector<uint64_t> seen;
+  const Address picky = fabric->Serve("picky", [&](const Message& m, Sender&) {
+    if (m.As<Number>().value == 1) throw std::runtime_error("not this one");
+    seen.push_back(m.As<Number>().value);
+  });
+  Port port = fabric->OpenPort();
+  for (uint64_t i = 0; i < 3; ++i) port.Send(picky, Number{i});
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, (std::vector<uint64_t>{0, 2}));
+  const FabricCounters counters = fabric->Counters();
+  EXPECT_EQ(counters.dead_letters[static_cast<size_t>(DeadLetterCause::kHandlerFailed)], 1u);
+  EXPECT_TRUE(counters.AddUp());
+}
+
+TEST_F(FabricTest, AFullLaneRefusesAndWhatWasRefusedWasNeverSent) {
+  FabricOptions options = Options();
+  options.lane_slots = 4;
+  auto fabric = Start(options);
+  uint64_t seen = 0;
+  const Address store = fabric->Serve("store", [&](const Message&, Sender&) { ++seen; });
+  Port port = fabric->OpenPort();
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(port.Send(store, Number{}), SendResult::kOk);
+  EXPECT_EQ(port.Send(store, Number{}), SendResult::kFull);
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, 4u);
+  EXPECT_EQ(fabric->Counters().refused[static_cast<size_t>(SendResult::kFull)], 1u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(FabricTest, TwoShardsThatFillEachOthersLanesDoNotWaitForEver) {
+  FabricOptions options = Options();
+  options.shards = 2;
+  options.lane_slots = 4;
+  auto fabric = Start(options);
+  // Each message to a begets 20 to b and the reverse, three generations deep, through lanes of four
+  // slots.
+  uint64_t handled = 0;
+  std::vector<Address> all;
+  const auto spread = [&](const Message& m, Sender& out) {
+    ++handled;
+    const uint64_t generation = m.As<Number>().value;
+    if (generation == 0) return;
+    for (int i = 0; i < 20; ++i)
+      out.Send(all[static_cast<size_t>(i) % all.size()], Number{generation - 1});
+  };
+  for (int i = 0; i < 6; ++i) all.push_back(fabric->Serve("node" + std::to_string(i), spread));
+  ASSERT_NE(fabric->ShardOf(all[0].id) + fabric->ShardOf(all[1].id) + fabric->ShardOf(all[2].id) +
+                fabric->ShardOf(all[3].id),
+            0u);
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(all[0], Number{3}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(handled, 1u + 20u + 400u + 8000u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+  EXPECT_EQ(fabric->Counters().queued, 0u);
+}
+
+TEST_F(FabricTest, ADamagedFrameIsQuarantinedAndCounted) {
+  auto fabric = Start(Options());
+  uint64_t seen = 0;
+  const Address store = fabric->Serve("store", [&](const Message&, Sender&) { ++seen; });
+  Port port = fabric->OpenPort();
+  port.Send(store, Number{1});
+  internal::Envelope envelope;
+  envelope.source = port.core()->id();
+  envelope.target = store;
+  ASSERT_EQ(port.core()->SendDamaged(envelope), SendResult::kOk);
+  port.Send(store, Number{2});
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, 2u);
+  const FabricCounters counters = fabric->Counters();
+  EXPECT_EQ(counters.dead_letters[static_cast<size_t>(DeadLetterCause::kCorrupted)], 1u);
+  EXPECT_TRUE(counters.AddUp());
+}
+
+TEST_F(FabricTest, AMessageThatIsTooOldIsNotHandled) {
+  auto fabric = Start(Options());
+  uint64_t seen = 0;
+  const Address store = fabric->Serve("store", [&](const Message&, Sender&) { ++seen; });
+  Port port = fabric->OpenPort();
+  internal::Envelope envelope;
+  envelope.source = port.core()->id();
+  envelope.message_id = port.core()->NextMessageId();
+  envelope.target = store;
+  envelope.type = TypeId<Number>();
+  envelope.deadline_us = 10;
+  ASSERT_EQ(port.core()->Send(envelope, Number{}), SendResult::kOk);
+  port.Flush();
+  clock_.Advance(11'000);
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, 0u);
+  EXPECT_EQ(fabric->Counters().dead_letters[static_cast<size_t>(DeadLetterCause::kExpired)], 1u);
+}
+
+TEST_F(FabricTest, AStaleReferenceDoesNotReachAStranger) {
+  auto fabric = Start(Options());
+  uint64_t seen = 0;
+  Address store = fabric->Serve("store", [&](const Message&, Sender&) { ++seen; });
+  store.generation = 9;
+  Port port = fabric->OpenPort();
+  port.Send(store, Number{});
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, 0u);
+  EXPECT_EQ(fabric->Counters().dead_letters[static_cast<size_t>(DeadLetterCause::kStaleTarget)],
+            1u);
+}
+
+TEST_F(FabricTest, JournalsEveryMessageInDeliveryOrderBeforeItIsHandled) {
+  FabricOptions options = Options();
+  options.journal_dir = dir_.path();
+  {
+    auto fabric = Start(options);
+    const Address store = fabric->Serve("store", [&](const Message& m, Sender&) {
+      uint64_t journalled = 0;
+      ASSERT_TRUE(ScanJournals(PosixFiles(), dir_.path(), [&](const RecoveredFrame& r) {
+                    journalled += r.frame.header.type == TypeId<Number>();
+                    return true;
+                  }).ok());
+      EXPECT_EQ(journalled, m.As<Number>().value);
+    });
+    Port port = fabric->OpenPort();
+    for (uint64_t i = 1; i <= 5; ++i) port.Send(store, Number{i});
+    fabric->WaitIdle();
+  }
+  std::vector<uint64_t> values;
+  ASSERT_TRUE(ScanJournals(PosixFiles(), dir_.path(), [&](const RecoveredFrame& r) {
+                if (r.frame.header.type == TypeId<Number>()) {
+                  values.push_back(Message(r.frame).As<Number>().value);
+                }
+                return true;
+              }).ok());
+  EXPECT_EQ(values, (std::vector<uint64_t>{1, 2, 3, 4, 5}));
+}
+
+TEST_F(FabricTest, ANameKeepsItsIdOverRestartsAndPortsGetANewIncarnation) {
+  FabricOptions options = Options();
+  options.journal_dir = dir_.path();
+  Address first;
+  {
+    auto fabric = Start(options);
+    fabric->Intern("someone else");
+    first = fabric->Intern("store");
+    EXPECT_EQ(fabric->boot(), 1u);
+  }
+  auto fabric = Start(options);
+  EXPECT_EQ(fabric->boot(), 2u);
+  EXPECT_EQ(fabric->Intern("store"), first);
+  EXPECT_NE(fabric->Intern("a third"), first);
+}
+
+TEST_F(FabricTest, StampsNeverGoBackOverARestart) {
+  FabricOptions options = Options();
+  options.journal_dir = dir_.path();
+  uint64_t before = 0;
+  {
+    auto fabric = Start(options);
+    const Address store =
+        fabric->Serve("store", [&](const Message& m, Sender&) { before = m.stamp_ns(); });
+    Port port = fabric->OpenPort();
+    port.Send(store, Number{});
+    fabric->WaitIdle();
+  }
+  options.start_time_ns = 17;  // the machine's clock was set back
+  auto fabric = Start(options);
+  uint64_t after = 0;
+  const Address store =
+      fabric->Serve("store", [&](const Message& m, Sender&) { after = m.stamp_ns(); });
+  Port port = fabric->OpenPort();
+  port.Send(store, Number{});
+  fabric->WaitIdle();
+  EXPECT_GT(after, before);
+}
+
+TEST_F(FabricTest, ANamedPortDoesNotSendAgainWhatItsTargetHasTaken) {
+  FabricOptions options = Options();
+  options.journal_dir = dir_.path();
+  std::vector<uint64_t> seen;
+  const auto keep = [&](const Message& m, Sender&) { seen.push_back(m.As<Number>().value); };
+  {
+    auto fabric = Start(options);
+    const Address store = fabric->Serve("store", keep);
+    Port feed = fabric->OpenPort({.name = "feed"});
+    for (uint64_t i = 1; i <= 3; ++i) ASSERT_EQ(feed.Send(store, Number{i}), SendResult::kOk);
+    fabric->WaitIdle();
+    ASSERT_EQ(feed.Send(store, Number{4}), SendResult::kOk);  // left in the lane: the run ends here
+  }
+  auto fabric = Start(options);
+  const Address store = fabric->Serve("store", keep);
+  Port feed = fabric->OpenPort({.name = "feed"});
+  std::vector<SendResult> results;
+  for (uint64_t i = 1; i <= 5; ++i) results.push_back(feed.Send(store, Number{i}));
+  fabric->WaitIdle();
+  EXPECT_EQ(results,
+            (std::vector<SendResult>{SendResult::kAlreadyTaken, SendResult::kAlreadyTaken,
+                                     SendResult::kAlreadyTaken, SendResult::kOk, SendResult::kOk}));
+  EXPECT_EQ(seen, (std::vector<uint64_t>{1, 2, 3, 4, 5}));
+}
+
+TEST_F(FabricTest, AFullJournalRefusesAndLosesNothingUncounted) {
+  FabricOptions options = Options();
+  options.journal_dir = "run";
+  options.journal.segment_bytes = 64 << 10;
+  test::SimulatedFiles files;
+  files.FailAllocations(absl::ResourceExhaustedError("No space left on device"), /*skip=*/2);
+  options.journal.files = &files;
+  auto fabric = Start(options);
+  uint64_t seen = 0;
+  const Address store = fabric->Serve("store", [&](const Message&, Sender&) { ++seen; });
+  Port port = fabric->OpenPort();
+  uint64_t accepted = 0;
+  SendResult result = SendResult::kOk;
+  while (result != SendResult::kJournalFull && accepted < 10'000) {
+    result = port.Send(store, Number{});
+    accepted += result == SendResult::kOk;
+    fabric->Poll();
+  }
+  fabric->WaitIdle();
+  EXPECT_EQ(result, SendResult::kJournalFull);
+  const FabricCounters counters = fabric->Counters();
+  EXPECT_TRUE(counters.AddUp());
+  EXPECT_EQ(accepted, counters.sent);
+  EXPECT_EQ(seen + counters.dead_letters[static_cast<size_t>(DeadLetterCause::kJournalFull)],
+            accepted);
+  EXPECT_EQ(fabric->Health().code(), absl::StatusCode::kResourceExhausted) << fabric->Health();
+}
+
+TEST_F(FabricTest, OptionsOutOfRangeAreNamedWithTheirRange) {
+  FabricOptions options = Options();
+  options.shards = 65;
+  EXPECT_EQ(Fabric::Start(options).status().message(),
+            "FabricOptions::shards is 65; allowed is 1 to 64");
+  options = Options();
+  options.lane_slots = 100;
+  EXPECT_EQ(Fabric::Start(options).status().message(),
+            "FabricOptions::lane_slots is 100; allowed is a power of two from 2 to 65536");
+}
+
+TEST_F(FabricTest, ANameThatIsTooLongHasNoAddress) {
+  auto fabric = Start(Options());
+  EXPECT_EQ(fabric->Intern(std::string(117, 'x')).id, ActorId{0});
+  EXPECT_EQ(fabric->TryIntern("").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(fabric->Intern(std::string(116, 'x')).id, ActorId{0});
+}
+
+TEST_F(FabricTest, BudgetOverrunsAreCountedAgainstTheirHandler) {
+  auto fabric = Start(Options());
+  const Address slow =
+      fabric->Serve("slow", [&](const Message&, Sender&) { clock_.Advance(2'000); });
+  Port port = fabric->OpenPort();
+  port.Send(slow, Number{});
+  fabric->WaitIdle();
+  internal::Endpoint* endpoint = fabric->shard(0).Find(slow.id);
+  ASSERT_NE(endpoint, nullptr);
+  EXPECT_EQ(endpoint->stats().dispatches, 1u);
+  EXPECT_EQ(endpoint->stats().overruns, 1u);
+  EXPECT_EQ(endpoint->stats().worst_ticks, 20u);
+}
+
+}  // namespace
+}  // namespace bitactor

@@ -1,0 +1,21 @@
+# Compiles SOURCE with COMPILER and FLAGS (a list). Every `// EXPECT: text` in it must be in the compiler's output, and
+# the compilation fails; without one it succeeds.
+file(STRINGS ${SOURCE} expectations REGEX "^// EXPECT: ")
+execute_process(COMMAND ${CMAKE_COMMAND} -E env LC_ALL=C ${COMPILER} ${FLAGS} -fsyntax-only ${SOURCE}
+  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(NOT expectations)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${SOURCE} must compile, and does not:\n${output}")
+  endif()
+  return()
+endif()
+if(result EQUAL 0)
+  message(FATAL_ERROR "${SOURCE} must not compile, and does.")
+endif()
+foreach(expectation IN LISTS expectations)
+  string(REGEX REPLACE "^// EXPECT: " "" text "${expectation}")
+  string(FIND "${output}" "${text}" place)
+  if(place EQUAL -1)
+    message(FATAL_ERROR "${SOURCE}: the compiler does not say \"${text}\". It says:\n${output}")
+  endif()
+endforeach()

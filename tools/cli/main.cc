@@ -1,0 +1,73 @@
+// The program `bitactor`.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "cli/commands.h"
+
+namespace bitactor::cli {
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "bitactor: %s\n", std::string(status.message()).c_str());
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kUnimplemented:
+      return kExitWrongUse;
+    default:
+      return kExitFoundProblem;
+  }
+}
+
+ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
+ProgressLine::~ProgressLine() {
+  if (shown_) std::fprintf(stderr, "\r\033[K");
+}
+void ProgressLine::Show(const std::string& text) {
+  if (!terminal_) return;
+  shown_ = true;
+  std::fprintf(stderr, "\r\033[K%s", text.c_str());
+}
+
+}  // namespace bitactor::cli
+
+int main(int argc, char** argv) {
+  using namespace bitactor::cli;
+  // A file that may grow no further is an error of that write, not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
+  try {
+    CLI::App app{
+        "BitActor: a layered message fabric that answers in under a microsecond and explains every "
+        "answer.",
+        "bitactor"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", BITACTOR_VERSION);
+    app.footer(
+        "Examples:\n"
+        "  bitactor demo\n"
+        "  bitactor run --feed day.itch --format itch50 --journal run1 --trace run1.json\n"
+        "  bitactor replay --journal run1\n"
+        "  bitactor COMMAND --help");
+    int exit_code = kExitOk;
+    AddRunCommands(app, exit_code);
+    AddReplayCommand(app, exit_code);
+    AddJournalCommands(app, exit_code);
+    AddTraceCommands(app, exit_code);
+    AddBenchCommand(app, exit_code);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error) == 0 ? kExitOk : kExitWrongUse;
+    }
+    return exit_code;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bitactor: %s\n", error.what());
+    return kExitFoundProblem;
+  }
+}

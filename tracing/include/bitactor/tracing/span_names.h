@@ -1,0 +1,32 @@
+// Texts for the numbers in a span.
+#ifndef BITACTOR_TRACING_SPAN_NAMES_H_
+#define BITACTOR_TRACING_SPAN_NAMES_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace bitactor {
+
+// Each may be empty, or return "" where it knows no name: then the number itself is shown. Texts
+// are UTF-8; other bytes are shown as U+FFFD.
+struct SpanNames {
+  std::function<std::string(uint32_t id)> actor = {};  // outside ports as well
+  std::function<std::string(uint32_t type)> type = {};
+  std::function<std::string(uint16_t shard)> shard = {};
+};
+
+// Names as data, as a span file holds them.
+struct SpanNameTable {
+  std::map<uint32_t, std::string> actors;
+  std::map<uint32_t, std::string> types;
+
+  friend bool operator==(const SpanNameTable&, const SpanNameTable&) = default;
+  // Looks names up in this table, which must outlive the result. Shards have numbers only.
+  SpanNames Lookup() const;
+};
+
+}  // namespace bitactor
+
+#endif  // BITACTOR_TRACING_SPAN_NAMES_H_
