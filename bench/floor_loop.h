@@ -58,7 +58,7 @@ inline uint32_t BeginChecksum(const FrameHeader& header) {
 template <size_t kPayloadBytes, size_t kFrames>
 std::array<uint32_t, kFrames> FloorChecksums(const std::array<const Frame*, kFrames>& frames) {
   static_assert(kPayloadBytes % 8 == 0);
-  std::array<uint32_t, kFrames> states;
+  std::array<internal::Crc32cState, kFrames> states;
   for (size_t i = 0; i < kFrames; ++i) states[i] = BeginChecksum(frames[i]->header);
 #pragma GCC unroll 24
   for (size_t at = 8; at < sizeof(FrameHeader) + kPayloadBytes; at += 8) {
@@ -69,12 +69,13 @@ std::array<uint32_t, kFrames> FloorChecksums(const std::array<const Frame*, kFra
         std::memcpy(&word, bytes + at, sizeof(word));
         states[i] = internal::Crc32cStep8(states[i], word);
       } else {
-        states[i] = ~Crc32cPortable(~states[i], bytes + at, 8);
+        states[i] = ~Crc32cPortable(~static_cast<uint32_t>(states[i]), bytes + at, 8);
       }
     }
   }
-  for (uint32_t& state : states) state = ~state;
-  return states;
+  std::array<uint32_t, kFrames> checksums;
+  for (size_t i = 0; i < kFrames; ++i) checksums[i] = ~static_cast<uint32_t>(states[i]);
+  return checksums;
 }
 
 // One thread, batches of 16: build each message in place in a ring slot, seal them four at a time,

@@ -8,6 +8,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   target_compile_options(bitactor_warnings INTERFACE -Wno-restrict)
 endif()
 
+# The libraries are position-independent, and without this g++ may not inline their functions into
+# each other: somebody might put another definition in front at load time. Nobody does.
+add_compile_options(-fno-semantic-interposition)
+
 option(BITACTOR_NATIVE "Build for the instruction set of this machine instead of the baseline" OFF)
 if(BITACTOR_NATIVE)
   add_compile_options(-march=native)

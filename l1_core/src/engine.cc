@@ -94,39 +94,47 @@ size_t Engine::DispatchRound() {
     DispatchTable::Entry& entry = table_.At(signal.kind);
     if (entry.route == DispatchTable::Route::kIgnore) {
       ++entry.bypassed_ignored;
-      ++since_boundary_;
+      NoteBypass();
     } else if (entry.unchanged.active() && entry.unchanged.Bypasses(signal)) {
       ++entry.bypassed_unchanged;
-      ++since_boundary_;
+      NoteBypass();
     } else {
       Dispatch(signal, entry);
     }
     queue_.Release(i + 1);
   }
+  if (!meter_.empty()) meter_.Close(clock_->Now());
   return end - begin;
 }
 
+void Engine::NoteBypass() {
+  if (++since_boundary_ == kMaxUnmeteredBypasses && !meter_.empty()) meter_.Close(clock_->Now());
+}
+
 void Engine::Dispatch(const Signal& signal, DispatchTable::Entry& entry) {
-  if (since_boundary_ >= kMaxUnmeteredBypasses) boundary_cycles_ = clock_->Now();
+  const bool alone = entry.on_overrun == OverrunPolicy::kReport;
+  if (since_boundary_ >= kMaxUnmeteredBypasses) {
+    meter_.Begin(clock_->Now());
+  } else if (alone && !meter_.empty()) {
+    meter_.Close(clock_->Now());
+  }
   since_boundary_ = 0;
-  const uint64_t start_cycles = boundary_cycles_;
-  Context context(*this, start_cycles);
+  Context context(*this, meter_.start_cycles());
   bool threw = false;
   try {
     entry.handler(signal, context);
   } catch (...) {
     threw = true;
   }
-  boundary_cycles_ = clock_->Now();
   if (threw) [[unlikely]] {
     ++entry.faults;
     entry.unchanged.Forget();
   }
-  if (meter_.Charge(entry.stats, start_cycles, boundary_cycles_)) [[unlikely]] {
-    if (entry.on_overrun == OverrunPolicy::kReport && options_.on_overrun) {
-      options_.on_overrun(signal.kind, meter_.TicksBegun(boundary_cycles_ - start_cycles));
-      boundary_cycles_ = clock_->Now();  // the report is not the next handler's time
-    }
+  if (!meter_.Add(entry.stats) && !alone) return;
+  const BatchMeter::Batch batch = meter_.Close(clock_->Now());
+  if (alone && batch.over && options_.on_overrun) [[unlikely]] {
+    options_.on_overrun(signal.kind, meter().TicksBegun(batch.cycles));
+    meter_.Begin(clock_->Now());  // the report is not the next handler's time
   }
 }
 

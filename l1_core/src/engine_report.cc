@@ -18,9 +18,9 @@ std::string KindLine(SignalKind kind, const DispatchTable::Entry& entry,
   }
   return absl::StrFormat(
       "  kind %d: %d dispatched, %d unchanged; %.2f ticks a dispatch, worst %d; %d overruns, %d "
-      "faults\n",
+      "suspected, %d faults\n",
       kind, entry.stats.dispatches, entry.bypassed_unchanged, meter.MeanTicks(entry.stats),
-      entry.stats.worst_ticks, entry.stats.overruns, entry.faults);
+      entry.stats.worst_ticks, entry.stats.overruns, entry.stats.suspected, entry.faults);
 }
 
 }  // namespace
@@ -39,6 +39,7 @@ EngineCounters Engine::counters() const {
     sum.bypassed_ignored += entry.bypassed_ignored;
     sum.faults += entry.faults;
   }
+  sum.suspicions = meter_.suspicions();
   sum.pushed = queue_.tail();
   sum.queued = sum.pushed - queue_.head();
   return sum;
@@ -53,18 +54,18 @@ std::string Engine::Report() const {
   for (size_t i = 0; i < table_.kinds(); ++i) {
     const auto kind = static_cast<SignalKind>(i);
     if (!table_.Knows(kind)) continue;
-    ticks += meter_.TicksIn(table_.At(kind).stats.cycles);
-    kinds += KindLine(kind, table_.At(kind), meter_);
+    ticks += meter().TicksIn(table_.At(kind).stats.cycles);
+    kinds += KindLine(kind, table_.At(kind), meter());
   }
   std::string report = absl::StrFormat(
       "%d signals pushed: %d dispatched, %d bypassed (%.1f %%: %d unchanged, %d ignored), %d "
       "queued\n"
       "refused: %d full, %d of unknown kind\n"
-      "%.2f ticks a signal, budget %d ticks: %d overruns, %d faults\n",
+      "%.2f ticks a signal, budget %d ticks: %d overruns, %d batches suspected, %d faults\n",
       sum.pushed, sum.dispatched, bypassed, Percent(bypassed, resolved), sum.bypassed_unchanged,
       sum.bypassed_ignored, sum.queued, sum.refused_full, sum.refused_unknown_kind,
-      resolved != 0 ? ticks / static_cast<double>(resolved) : 0.0, meter_.budget().count(),
-      sum.overruns, sum.faults);
+      resolved != 0 ? ticks / static_cast<double>(resolved) : 0.0, meter().budget().count(),
+      sum.overruns, sum.suspicions, sum.faults);
   if (sum.refused_registrations != 0) {
     absl::StrAppend(&report, sum.refused_registrations,
                     " registrations refused: look at the results of On() and Ignore()\n");

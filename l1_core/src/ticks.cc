@@ -34,12 +34,13 @@ double DispatchMeter::MeanTicks(const HandlerStats& stats) const {
   return TicksIn(stats.cycles) / static_cast<double>(stats.dispatches);
 }
 
-bool DispatchMeter::ChargeNotable(HandlerStats& stats, uint64_t used_cycles) const {
+bool DispatchMeter::ChargeNotable(HandlerStats& stats, uint64_t dispatches,
+                                  uint64_t used_cycles) const {
   stats.worst_ticks = std::max(stats.worst_ticks, TicksBegun(used_cycles).count());
   // Below the budget only a new worst is notable, above it every dispatch.
   stats.notable_cycles = std::min(std::max(stats.notable_cycles, used_cycles), budget_cycles_);
   if (used_cycles <= budget_cycles_) return false;
-  ++stats.overruns;
+  stats.overruns += dispatches;
   return true;
 }
 

@@ -56,24 +56,22 @@ void Port::BeginBurst() {
   core_->SetNow(fabric_->state().NowNanos());
 }
 
-SendResult Port::BeginNamed(internal::Envelope& envelope) {
+uint64_t Port::NamedMessageId(Address target, FrameKind kind) {
   const uint64_t sequence = named_sequence_ + 1;
-  envelope.message_id = MakeMessageId(0, sequence);
-  envelope.trace = SpanIdOf(source_, envelope.message_id);
-  if (!resuming_) return SendResult::kOk;
+  const uint64_t message_id = MakeMessageId(0, sequence);
+  if (!resuming_) return message_id;
   const internal::FabricState& state = fabric_->state();
   const auto last = state.max_watermark_of_source.find(source_);
   if (sequence > last->second) {
     resuming_ = false;
-    return SendResult::kOk;
+    return message_id;
   }
-  if (sequence >
-      state.Watermark(source_, static_cast<uint32_t>(envelope.target.id), envelope.kind)) {
-    return SendResult::kOk;
+  if (sequence > state.Watermark(source_, static_cast<uint32_t>(target.id), kind)) {
+    return message_id;
   }
   named_sequence_ = sequence;
   core_->CountRefusal(SendResult::kAlreadyTaken);
-  return SendResult::kAlreadyTaken;
+  return 0;
 }
 
 absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint32_t type) {

@@ -45,7 +45,7 @@ SendResult PortCore::SendDamaged(const Envelope& envelope) {
   return SendResult::kOk;
 }
 
-SendResult PortCore::Refuse(SendResult result, const Envelope& envelope) {
+SendResult PortCore::Refuse(SendResult result, Envelope envelope) {
   CountRefusal(result);
   if (is_shard_) {
     // A handler does not wait, so what it could not send is accounted for here.
@@ -95,7 +95,7 @@ bool PortCore::FlushOverflow() {
   return overflow_.empty();
 }
 
-SendResult PortCore::Reply(const Envelope& envelope, const void* payload, size_t size_bytes) {
+SendResult PortCore::Reply(Envelope envelope, const void* payload, size_t size_bytes) {
   Frame frame;
   FillHeader(frame.header, envelope, size_bytes);
   std::memset(frame.payload, 0, sizeof(frame.payload));

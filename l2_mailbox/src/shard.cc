@@ -9,6 +9,9 @@ namespace {
 
 thread_local Shard* current_shard = nullptr;
 
+// Looks at the lanes in one Poll(): between two of them other pollers of the engine have their turn.
+constexpr int kMaxPasses = 16;
+
 // Marks the shard whose round runs on this thread; one thread may drive several in turn.
 class CurrentShardScope {
  public:
@@ -56,8 +59,24 @@ Shard::Shard(FabricState* state, uint32_t index, const ShardOptions& options)
 Shard::~Shard() = default;
 
 void Shard::ReadClock() {
-  boundary_cycles_ = state_->clock->Now();
-  port_.SetNow(state_->clock->ToNanos(boundary_cycles_) + state_->wall_offset_ns);
+  const uint64_t now_cycles = state_->clock->Now();
+  const uint64_t start_ns = port_.now_ns();
+  const uint64_t now_ns = state_->clock->ToNanos(now_cycles) + state_->wall_offset_ns;
+  port_.SetNow(now_ns);
+  const BatchMeter::Batch batch = meter_.Close(now_cycles);
+  if (batch.dispatches == 0) return;
+  const uint64_t each_ns = state_->clock->NanosIn(batch.cycles_each);
+  const auto duration_ns =
+      static_cast<uint32_t>(std::min<uint64_t>(each_ns, std::numeric_limits<uint32_t>::max()));
+  for (size_t i = 0; i < batch.dispatches; ++i) {
+    SpanRecord& span = spans_.Latest(batch.dispatches - i);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+  }
+  if (batch.over && batch.dispatches == 1) [[unlikely]] {
+    SpanRecord& span = spans_.Latest(1);
+    if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
+  }
 }
 
 bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
@@ -94,6 +113,7 @@ void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
     --held_frames_;
     HandOver(frame);
   }
+  if (!meter_.empty()) ReadClock();  // before the handlers' stats can go away
   if (before != nullptr) graveyard_.push_back(std::move(before));
   port_.Publish();
 }
@@ -154,6 +174,7 @@ size_t Shard::RunTasks() {
   }
   ReadClock();
   for (const auto& task : tasks) task();
+  if (!meter_.empty()) ReadClock();  // a task may have let an endpoint handle what it held
   return tasks.size();
 }
 
@@ -168,24 +189,30 @@ size_t Shard::Poll() {
     state_->dead_letters.Add(DeadLetterCause::kCorrupted, index_, frame);
     taken_.Add(1);
   };
+  clock_is_fresh_ = false;
   size_t work = RunTasks();
-  port_.Publish();  // before this port's lanes are read again (M2)
-  if (port_.congested() && !port_.FlushOverflow()) {
-    // Nothing is dispatched while sends are held back, but room is made for the others, or two full
-    // shards would wait for each other for ever. Outside ports feel the pressure.
-    return work + merge_.SpillAll(quarantine);
-  }
-  bool clock_read = false;
-  work += merge_.Pass(
-      options_.batch_frames,
-      [this, &clock_read](Frame& frame) {
-        if (!clock_read) {
-          ReadClock();
-          clock_read = true;
-        }
-        return Deliver(frame);
-      },
-      quarantine);
+  size_t left = options_.batch_frames;
+  const auto deliver = [this, &left](Frame& frame) {
+    if (!clock_is_fresh_) {
+      ReadClock();
+      clock_is_fresh_ = true;
+    }
+    --left;
+    return Deliver(frame);
+  };
+  // What handlers send to this shard, and what needs a second look (CausalMerge), follows at once.
+  int passes = 0;
+  do {
+    port_.Publish();  // before this port's lanes are read again (M2)
+    if (port_.congested() && !port_.FlushOverflow()) {
+      // Nothing is dispatched while sends are held back, but room is made for the others, or two
+      // full shards would wait for each other for ever. Outside ports feel the pressure.
+      work += merge_.SpillAll(quarantine);
+      break;
+    }
+    work += merge_.Pass(left, deliver, quarantine);
+  } while (++passes < kMaxPasses && left > 0 && (port_.HasUnpublished() || merge_.HasFrames()));
+  if (!meter_.empty()) ReadClock();
   port_.Publish();
   if (!graveyard_.empty()) [[unlikely]]
     graveyard_.clear();
@@ -236,6 +263,9 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
     taken_.Add(1);
     return;
   }
+  // Whose time is asked for is not metered together with others.
+  const bool timed = endpoint.latency != nullptr;
+  if (timed && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -250,29 +280,21 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
   }
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
 
-  const uint64_t start_ns = port_.now_ns();
-  const uint64_t start_cycles = boundary_cycles_;
   const HandleOutcome outcome = endpoint.Handle(frame, *this);
-  ReadClock();
-  const bool overrun = meter_.Charge(endpoint.stats(), start_cycles, boundary_cycles_);
 
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
   span.span = SpanIdOf(header.source, header.message_id);
   span.parent_span = header.parent_span;
   span.sent_ns = header.stamp_ns;
-  span.start_ns = start_ns;
-  span.duration_ns = static_cast<uint32_t>(
-      std::min<uint64_t>(port_.now_ns() - start_ns, std::numeric_limits<uint32_t>::max()));
   span.source = header.source;
   span.target = header.target;
   span.type = header.type;
   span.shard = static_cast<uint16_t>(index_);
   span.kind = static_cast<uint8_t>(header.kind);
-  span.outcome = outcome != HandleOutcome::kDone ? SpanOutcome::kCrashed
-                 : overrun                       ? SpanOutcome::kOverrun
-                                                 : SpanOutcome::kOk;
+  span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
+  if (meter_.Add(endpoint.stats()) || timed) ReadClock();  // its span gets its times there
   if (endpoint.latency != nullptr) {
     endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
                                                               : 0);

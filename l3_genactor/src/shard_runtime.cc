@@ -5,7 +5,7 @@
 
 namespace bitactor::internal {
 
-bool ShardRuntime::MaySend(const Envelope& envelope) const {
+bool ShardRuntime::MaySend(Envelope envelope) const {
   if (send_mode_ == SendMode::kSuppressed || IsPort(envelope.target.id)) return false;
   return SequenceOf(envelope.message_id) >
          shard_.state().Watermark(envelope.source, static_cast<uint32_t>(envelope.target.id),
@@ -23,7 +23,7 @@ size_t ShardRuntime::Poll() {
   if (next_ns == std::numeric_limits<uint64_t>::max()) [[likely]]
     return 0;
   PortCore& port = shard_.port();
-  port.SetNow(shard_.state().NowNanos());
+  if (!shard_.clock_is_fresh()) port.SetNow(shard_.state().NowNanos());
   size_t fired = 0;
   while (TimerNode* due = timers_.TakeDue(port.now_ns())) {
     // The timeout is a message of the actor to itself, so that its place among the others is

@@ -43,6 +43,7 @@ class SegmentPreparer {
   void Run();
   void PopulateAhead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeReady(const Segment& segment) ABSL_LOCKS_EXCLUDED(mutex_);
   void WaitForChange(std::chrono::milliseconds at_most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NextIsDecided() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return next_.has_value() || !error_.ok();

@@ -20,50 +20,53 @@ class DispatchMeterTest : public ::testing::Test {
 };
 
 TEST_F(DispatchMeterTest, CountsDispatchesAndTime) {
-  meter_.Charge(stats_, 1'000, 1'150);
-  meter_.Charge(stats_, 2'000, 2'050);
+  meter_.Charge(stats_, 1, 150);
+  meter_.Charge(stats_, 1, 50);
   EXPECT_EQ(stats_.dispatches, 2u);
   EXPECT_EQ(stats_.cycles, 200u);
   EXPECT_DOUBLE_EQ(meter_.MeanTicks(stats_), 1.0);
 }
 
 TEST_F(DispatchMeterTest, TheWholeBudgetMayBeUsed) {
-  EXPECT_FALSE(meter_.Charge(stats_, 0, 800));
+  EXPECT_FALSE(meter_.Charge(stats_, 1, 800));
   EXPECT_EQ(stats_.overruns, 0u);
   EXPECT_EQ(stats_.worst_ticks, 8u);
 }
 
 TEST_F(DispatchMeterTest, OneNanosecondMoreIsAnOverrun) {
-  EXPECT_TRUE(meter_.Charge(stats_, 0, 801));
+  EXPECT_TRUE(meter_.Charge(stats_, 1, 801));
   EXPECT_EQ(stats_.overruns, 1u);
   EXPECT_EQ(stats_.worst_ticks, 9u);
 }
 
 TEST_F(DispatchMeterTest, EveryOverrunCountsNotOnlyTheWorst) {
-  meter_.Charge(stats_, 0, 5'000);
-  EXPECT_TRUE(meter_.Charge(stats_, 0, 900));
-  EXPECT_TRUE(meter_.Charge(stats_, 0, 900));
+  meter_.Charge(stats_, 1, 5'000);
+  EXPECT_TRUE(meter_.Charge(stats_, 1, 900));
+  EXPECT_TRUE(meter_.Charge(stats_, 1, 900));
   EXPECT_EQ(stats_.overruns, 3u);
   EXPECT_EQ(stats_.worst_ticks, 50u);
 }
 
 TEST_F(DispatchMeterTest, AStartedTickIsAUsedTick) {
-  meter_.Charge(stats_, 0, 1);
+  meter_.Charge(stats_, 1, 1);
   EXPECT_EQ(stats_.worst_ticks, 1u);
-  meter_.Charge(stats_, 0, 101);
+  meter_.Charge(stats_, 1, 101);
   EXPECT_EQ(stats_.worst_ticks, 2u);
 }
 
-TEST_F(DispatchMeterTest, AClockThatRanBackwardsChargesNothing) {
-  EXPECT_FALSE(meter_.Charge(stats_, 500, 499));
+TEST_F(DispatchMeterTest, ASuspectedDispatchIsNoOverrunAndNoWorst) {
+  meter_.ChargeSuspected(stats_, 1, 700);
   EXPECT_EQ(stats_.dispatches, 1u);
-  EXPECT_EQ(stats_.cycles, 0u);
+  EXPECT_EQ(stats_.suspected, 1u);
+  EXPECT_EQ(stats_.cycles, 700u);
+  EXPECT_EQ(stats_.overruns, 0u);
+  EXPECT_EQ(stats_.worst_ticks, 0u);
 }
 
 TEST_F(DispatchMeterTest, TickLengthAndBudgetAreConfigurable) {
   const DispatchMeter meter(clock_, TickConfig{.tick_ns = 1'000}, Ticks(2));
-  EXPECT_FALSE(meter.Charge(stats_, 0, 2'000));
-  EXPECT_TRUE(meter.Charge(stats_, 0, 2'001));
+  EXPECT_FALSE(meter.Charge(stats_, 1, 2'000));
+  EXPECT_TRUE(meter.Charge(stats_, 1, 2'001));
   EXPECT_EQ(stats_.worst_ticks, 3u);
 }
 
@@ -76,7 +79,7 @@ TEST_F(DispatchMeterTest, CountsAsAMeterThatAsksEveryTime) {
   for (int i = 0; i < 50'000; ++i) {
     const uint64_t used = random() % (random() % 100 == 0 ? 20'000 : 1'000);
     const bool over = used > 800;
-    ASSERT_EQ(meter_.Charge(stats_, 77, 77 + used), over) << used;
+    ASSERT_EQ(meter_.Charge(stats_, 1, used), over) << used;
     overruns += over ? 1 : 0;
     worst = std::max(worst, (used + 99) / 100);
     total += used;
@@ -93,7 +96,7 @@ TEST(DispatchMeterCalibrationTest, TicksBegunExceedTheBudgetExactlyWhenTheCycles
   const uint64_t budget_cycles = clock.CyclesIn(800);
   for (uint64_t cycles = budget_cycles - 5; cycles < budget_cycles + 6; ++cycles) {
     HandlerStats stats;
-    const bool over = meter.Charge(stats, 0, cycles);
+    const bool over = meter.Charge(stats, 1, cycles);
     EXPECT_EQ(over, cycles > budget_cycles);
     EXPECT_EQ(meter.TicksBegun(cycles) > Ticks(8), over) << cycles << " of " << budget_cycles;
   }

@@ -21,18 +21,20 @@ uint32_t Crc32cPortable(uint32_t crc, const void* data, size_t size_bytes);
 namespace internal {
 #if defined(__SSE4_2__)
 inline constexpr bool kHasCrc32cInstruction = true;
-inline uint32_t Crc32cStep8(uint32_t crc, uint64_t word) {
-  return static_cast<uint32_t>(_mm_crc32_u64(crc, word));
-}
+// As wide as the instruction's result, whose upper half is 0: a narrower one costs a move a step.
+using Crc32cState = uint64_t;
+inline Crc32cState Crc32cStep8(Crc32cState crc, uint64_t word) { return _mm_crc32_u64(crc, word); }
 inline uint32_t Crc32cStep4(uint32_t crc, uint32_t word) { return _mm_crc32_u32(crc, word); }
 inline uint32_t Crc32cStep1(uint32_t crc, uint8_t byte) { return _mm_crc32_u8(crc, byte); }
 #elif defined(__ARM_FEATURE_CRC32)
 inline constexpr bool kHasCrc32cInstruction = true;
-inline uint32_t Crc32cStep8(uint32_t crc, uint64_t word) { return __crc32cd(crc, word); }
+using Crc32cState = uint32_t;
+inline Crc32cState Crc32cStep8(Crc32cState crc, uint64_t word) { return __crc32cd(crc, word); }
 inline uint32_t Crc32cStep4(uint32_t crc, uint32_t word) { return __crc32cw(crc, word); }
 inline uint32_t Crc32cStep1(uint32_t crc, uint8_t byte) { return __crc32cb(crc, byte); }
 #else
 inline constexpr bool kHasCrc32cInstruction = false;
+using Crc32cState = uint32_t;
 #endif
 }  // namespace internal
 
@@ -42,14 +44,14 @@ inline constexpr bool kHasCrc32cInstruction = false;
 inline uint32_t Crc32c(uint32_t crc, const void* data, size_t size_bytes) {
 #if defined(__SSE4_2__) || defined(__ARM_FEATURE_CRC32)
   const auto* p = static_cast<const uint8_t*>(data);
-  uint32_t state = ~crc;
+  internal::Crc32cState state = ~crc;
   // A range that begins in the middle of an aligned word, as a frame's does, is read in the words
   // in which it was written: a load that spans two recent stores waits until both have reached the
   // cache.
   if ((reinterpret_cast<uintptr_t>(p) & 7) == 4 && size_bytes >= 4) {
     uint32_t word;
     std::memcpy(&word, p, 4);
-    state = internal::Crc32cStep4(state, word);
+    state = internal::Crc32cStep4(static_cast<uint32_t>(state), word);
     p += 4;
     size_bytes -= 4;
   }
@@ -58,8 +60,10 @@ inline uint32_t Crc32c(uint32_t crc, const void* data, size_t size_bytes) {
     std::memcpy(&word, p, 8);
     state = internal::Crc32cStep8(state, word);
   }
-  for (; size_bytes > 0; --size_bytes, ++p) state = internal::Crc32cStep1(state, *p);
-  return ~state;
+  for (; size_bytes > 0; --size_bytes, ++p) {
+    state = internal::Crc32cStep1(static_cast<uint32_t>(state), *p);
+  }
+  return ~static_cast<uint32_t>(state);
 #else
   return Crc32cPortable(crc, data, size_bytes);
 #endif

@@ -2,6 +2,7 @@
 #ifndef BITACTOR_L1_CORE_FRAME_H_
 #define BITACTOR_L1_CORE_FRAME_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -85,27 +86,44 @@ inline void Seal(Frame& frame) { frame.header.crc32c = FrameChecksum(frame.heade
 // each other, four chains keep the unit busy. REQUIRES: each size_bytes <= kMaxPayloadBytes.
 inline void FrameChecksums4(const FrameHeader* const headers[4], uint32_t checksums[4]) {
 #if defined(__SSE4_2__) || defined(__ARM_FEATURE_CRC32)
-  const uint8_t* bytes[4];
-  uint32_t state[4];
-  size_t common_bytes = kMaxPayloadBytes;
-  for (int i = 0; i < 4; ++i) {
-    bytes[i] = reinterpret_cast<const uint8_t*>(headers[i]);
+  // Four variables and not an array, which the compiler would keep in memory.
+  const auto* bytes0 = reinterpret_cast<const uint8_t*>(headers[0]);
+  const auto* bytes1 = reinterpret_cast<const uint8_t*>(headers[1]);
+  const auto* bytes2 = reinterpret_cast<const uint8_t*>(headers[2]);
+  const auto* bytes3 = reinterpret_cast<const uint8_t*>(headers[3]);
+  const auto begin = [](const uint8_t* bytes) -> internal::Crc32cState {
     uint32_t word;
-    std::memcpy(&word, bytes[i] + 4, 4);
-    state[i] = internal::Crc32cStep4(~uint32_t{0}, word);
-    if (headers[i]->size_bytes < common_bytes) common_bytes = headers[i]->size_bytes;
-  }
-  const size_t end = sizeof(FrameHeader) + common_bytes / 8 * 8;
-  for (size_t at = 8; at < end; at += 8) {
-    for (int i = 0; i < 4; ++i) {
+    std::memcpy(&word, bytes + 4, 4);
+    return internal::Crc32cStep4(~uint32_t{0}, word);
+  };
+  internal::Crc32cState state0 = begin(bytes0), state1 = begin(bytes1), state2 = begin(bytes2),
+                        state3 = begin(bytes3);
+  const auto step = [&](size_t at) {
+    const auto one = [at](internal::Crc32cState& state, const uint8_t* bytes) {
       uint64_t word;
-      std::memcpy(&word, bytes[i] + at, 8);
-      state[i] = internal::Crc32cStep8(state[i], word);
-    }
-  }
+      std::memcpy(&word, bytes + at, 8);
+      state = internal::Crc32cStep8(state, word);
+    };
+    one(state0, bytes0);
+    one(state1, bytes1);
+    one(state2, bytes2);
+    one(state3, bytes3);
+  };
+#pragma GCC unroll 7
+  for (size_t at = 8; at < sizeof(FrameHeader); at += 8) step(at);
+  const size_t size0 = headers[0]->size_bytes, size1 = headers[1]->size_bytes,
+               size2 = headers[2]->size_bytes, size3 = headers[3]->size_bytes;
+  const size_t common_bytes = std::min(std::min(size0, size1), std::min(size2, size3));
+  const size_t end = sizeof(FrameHeader) + common_bytes / 8 * 8;
+  for (size_t at = sizeof(FrameHeader); at < end; at += 8) step(at);
+  checksums[0] = ~static_cast<uint32_t>(state0);
+  checksums[1] = ~static_cast<uint32_t>(state1);
+  checksums[2] = ~static_cast<uint32_t>(state2);
+  checksums[3] = ~static_cast<uint32_t>(state3);
+  if ((size0 | size1 | size2 | size3) == end - sizeof(FrameHeader)) return;  // no frame has a rest
   for (int i = 0; i < 4; ++i) {
-    checksums[i] =
-        Crc32c(~state[i], bytes[i] + end, sizeof(FrameHeader) + headers[i]->size_bytes - end);
+    checksums[i] = Crc32c(checksums[i], reinterpret_cast<const uint8_t*>(headers[i]) + end,
+                          sizeof(FrameHeader) + headers[i]->size_bytes - end);
   }
 #else
   for (int i = 0; i < 4; ++i) checksums[i] = FrameChecksum(*headers[i]);

@@ -26,22 +26,23 @@ struct TickConfig {
   uint64_t tick_ns = 100;  // length of a tick, 1 to 1,000,000,000
 };
 
-// What the dispatches of one handler have cost. Written by DispatchMeter on the handler's thread,
-// which alone may read it.
+// What the dispatches of one handler have cost. Written by BatchMeter on the handler's thread,
+// which alone may read it. Dispatches that were metered together count with their mean.
 struct HandlerStats {
   uint64_t dispatches = 0;
   uint64_t cycles = 0;       // of the clock, all dispatches together; DispatchMeter reads them
   uint64_t overruns = 0;     // dispatches over budget
-  uint64_t worst_ticks = 0;  // of one dispatch, started ticks included
+  uint64_t suspected = 0;    // dispatches in a batch over budget, whose culprit is unknown
+  uint64_t worst_ticks = 0;  // of one dispatch, started ticks included; of no suspected one
   // A dispatch of more cycles is either the worst so far or over budget: all others skip both
   // questions.
   uint64_t notable_cycles = 0;
 };
 
-// Charges what lies between two readings of a clock to a handler.
+// Charges cycles to a handler and compares them with the budget of a dispatch.
 //
 // Threads: one.
-// Errors: none; a clock that went backwards (a thread moved between unequal counters) charges 0.
+// Errors: none.
 // Cost: a subtraction, two additions and one predicted branch, about 1 ns.
 class DispatchMeter {
  public:
@@ -51,14 +52,21 @@ class DispatchMeter {
 
   Ticks budget() const { return budget_; }
 
-  // Returns whether the dispatch used more than the budget.
-  bool Charge(HandlerStats& stats, uint64_t start_cycles, uint64_t end_cycles) const {
-    const uint64_t used = end_cycles > start_cycles ? end_cycles - start_cycles : 0;
-    ++stats.dispatches;
-    stats.cycles += used;
-    if (used <= stats.notable_cycles) [[likely]]
+  bool IsOver(uint64_t used_cycles) const { return used_cycles > budget_cycles_; }
+
+  // Dispatches that used so many cycles each. Returns whether that is more than the budget.
+  bool Charge(HandlerStats& stats, uint64_t dispatches, uint64_t used_cycles) const {
+    stats.dispatches += dispatches;
+    stats.cycles += dispatches * used_cycles;
+    if (used_cycles <= stats.notable_cycles) [[likely]]
       return false;
-    return ChargeNotable(stats, used);
+    return ChargeNotable(stats, dispatches, used_cycles);
+  }
+  // Dispatches that shared a batch over budget, where the batch's mean was so many cycles.
+  void ChargeSuspected(HandlerStats& stats, uint64_t dispatches, uint64_t mean_cycles) const {
+    stats.dispatches += dispatches;
+    stats.suspected += dispatches;
+    stats.cycles += dispatches * mean_cycles;
   }
 
   // Ticks begun in so many cycles; more than the budget exactly when the cycles are.
@@ -69,7 +77,7 @@ class DispatchMeter {
   double TicksIn(uint64_t cycles) const { return static_cast<double>(cycles) * ticks_per_cycle_; }
 
  private:
-  bool ChargeNotable(HandlerStats& stats, uint64_t used_cycles) const;
+  bool ChargeNotable(HandlerStats& stats, uint64_t dispatches, uint64_t used_cycles) const;
 
   Ticks budget_;
   uint64_t budget_cycles_;

@@ -196,13 +196,15 @@ class BasicCausalMerge {
       }
       if (best == lanes_.size()) break;
       Reader& lane = *lanes_[best];
+      Frame* head = lane.Head();
       do {
-        go_on = deliver(*lane.Head());
+        go_on = deliver(*head);
         lane.Pop();
         ++delivered;
-        const Frame* head = lane.Head();
-        heads_[best] = head != nullptr ? head->header.stamp_ns : kNever;
-      } while (go_on && delivered < limit && heads_[best] < second);
+        head = lane.Head();
+        least = head != nullptr ? head->header.stamp_ns : kNever;
+      } while (least < second && go_on && delivered < limit);
+      heads_[best] = least;
       lane.Release();
     }
     for (const auto& lane : lanes_)

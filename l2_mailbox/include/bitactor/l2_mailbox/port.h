@@ -93,14 +93,15 @@ class Port {
     envelope.type = type;
     envelope.source = source_;
     if (!in_burst_) BeginBurst();
-    if (named_) [[unlikely]]
-      return BeginNamed(envelope);
-    envelope.message_id = core_->NextMessageId();
+    envelope.message_id = named_ ? NamedMessageId(target, kind) : core_->NextMessageId();
+    if (envelope.message_id == 0) [[unlikely]]
+      return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
     return SendResult::kOk;
   }
   void BeginBurst();
-  SendResult BeginNamed(internal::Envelope& envelope);
+  // The id of a named port's next message, or 0: its target has taken that one before the restart.
+  uint64_t NamedMessageId(Address target, FrameKind kind);
   SendResult Finish(SendResult result) {
     // A named port's sequence counts what was sent, so that the n-th send is the same in every run.
     if (named_ && result == SendResult::kOk) ++named_sequence_;

@@ -100,6 +100,8 @@ class PortCore {
     WakeReader();
   }
 
+  bool HasUnpublished() const { return dirty_ != nullptr; }
+
   // Shard's port: moves held-back frames into their lanes, in order, until one has no room. True
   // when none is left.
   bool FlushOverflow();
@@ -190,13 +192,16 @@ class PortCore {
     for (; index < end; ++index) Seal(lane.Filled(index));
   }
   void WakeReader() {
+    if (is_shard_ && dirty_shard_ == index_) return;  // itself, and awake
     Engine* reader = state_->engines[dirty_shard_];
     if (reader->parked()) [[unlikely]]
       reader->Wake();
   }
-  SendResult Refuse(SendResult result, const Envelope& envelope);
+  // Off the common way. They take copies: an envelope whose address is known could not live in
+  // registers on the common way either.
+  SendResult Refuse(SendResult result, Envelope envelope);
   SendResult HoldBack(Frame& frame);
-  SendResult Reply(const Envelope& envelope, const void* payload, size_t size_bytes);
+  SendResult Reply(Envelope envelope, const void* payload, size_t size_bytes);
   SendResult GiveAnswer(const Frame& frame);
 
   // Immutable.

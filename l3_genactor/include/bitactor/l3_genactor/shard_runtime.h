@@ -38,7 +38,7 @@ class ShardRuntime final : public Poller {
   PortCore& port() const { return shard_.port(); }
 
   SendMode send_mode() const { return send_mode_; }
-  bool MaySend(const Envelope& envelope) const;
+  bool MaySend(Envelope envelope) const;  // a copy: see PortCore::Refuse()
 
   void Arm(Waiter& waiter) { timers_.Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
 

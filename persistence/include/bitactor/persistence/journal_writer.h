@@ -82,10 +82,12 @@ class JournalWriter {
     return Position(at);
   }
 
+  static constexpr size_t kAheadBytes = 1024;
   // Stores the frame at `at` and moves the tail behind it; returns the commit word as stored.
   uint64_t Store(const FrameHeader& sealed, uint64_t at, uint64_t units) {
     const auto* from = reinterpret_cast<const std::byte*>(&sealed);
     std::byte* to = data_ + (at - begin_) * kFrameUnitBytes;
+    for (uint64_t unit = 0; unit < units; ++unit) asm volatile("prefetchw %0" ::"m"(to[kAheadBytes + unit * kFrameUnitBytes]));
     uint64_t commit_word;
     std::memcpy(&commit_word, from, sizeof(commit_word));
     commit_word ^= PlaceMask(salt_, at);

@@ -37,6 +37,9 @@ class SpanRing {
   // the stores.
   SpanRecord& Next() { return records_[recorded_++ & mask_]; }
   void Record(const SpanRecord& record) { Next() = record; }
+  // The `nth` latest span, 1 the last, for what is known only later. REQUIRES: 1 <= nth <=
+  // recorded().
+  SpanRecord& Latest(uint64_t nth) { return records_[(recorded_ - nth) & mask_]; }
 
   size_t capacity() const { return mask_ + 1; }
   // Spans recorded since the start.
