@@ -418,6 +418,14 @@ uint64_t Fabric::Overruns() {
   return overruns;
 }
 
+uint64_t Fabric::Suspicions() {
+  uint64_t suspicions = 0;
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    RunOnShard(i, [&] { suspicions += shards_[i]->suspicions(); });
+  }
+  return suspicions;
+}
+
 std::vector<SpanRecord> Fabric::Spans() {
   std::vector<SpanRecord> spans;
   spans_dropped_ = 0;

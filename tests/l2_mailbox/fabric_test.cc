@@ -372,6 +372,80 @@ TEST_F(FabricTest, ANameThatIsTooLongHasNoAddress) {
   EXPECT_NE(fabric->Intern(std::string(116, 'x')).id, ActorId{0});
 }
 
+TEST_F(FabricTest, MessagesMeteredTogetherShareTheTimeOfTheirSpans) {
+  auto fabric = Start(Options());
+  const Address busy = fabric->Serve(
+      "busy", [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  Port port = fabric->OpenPort();
+  for (uint32_t i = 0; i < BatchMeter::kExactDispatches; ++i) port.Post(busy, Number{10});
+  port.Flush();
+  fabric->WaitIdle();
+  for (size_t i = 1; i <= BatchMeter::kMaxTogether; ++i) port.Post(busy, Number{10 * i});
+  port.Flush();
+  fabric->WaitIdle();
+  const std::vector<SpanRecord> spans = fabric->Spans();
+  ASSERT_EQ(spans.size(), BatchMeter::kExactDispatches + BatchMeter::kMaxTogether);
+  const size_t first = BatchMeter::kExactDispatches;
+  EXPECT_EQ(spans[0].duration_ns, 10u);
+  for (size_t i = first; i < spans.size(); ++i) {
+    EXPECT_EQ(spans[i].duration_ns, 45u);  // 10 + 20 + ... + 80, over 8
+    EXPECT_EQ(spans[i].start_ns, spans[first].start_ns + (i - first) * 45);
+  }
+}
+
+TEST_F(FabricTest, WhoseLatencyIsRecordedIsMeteredAlone) {
+  auto fabric = Start(Options());
+  const Address busy = fabric->Serve(
+      "busy", [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  LatencyHistogram latency;
+  fabric->shard(0).Find(busy.id)->latency = &latency;
+  Port port = fabric->OpenPort();
+  constexpr uint64_t kMessages = BatchMeter::kExactDispatches + 8;
+  for (uint64_t i = 0; i < kMessages; ++i) port.Post(busy, Number{i + 1});
+  port.Flush();
+  fabric->WaitIdle();
+  const std::vector<SpanRecord> spans = fabric->Spans();
+  ASSERT_EQ(spans.size(), kMessages);
+  for (uint64_t i = 0; i < kMessages; ++i) EXPECT_EQ(spans[i].duration_ns, i + 1);
+  EXPECT_EQ(latency.count(), kMessages);
+}
+
+TEST_F(FabricTest, AnOverrunAmongOthersIsASuspicion) {
+  auto fabric = Start(Options());
+  const Address busy = fabric->Serve(
+      "busy", [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  Port port = fabric->OpenPort();
+  for (uint32_t i = 0; i < BatchMeter::kExactDispatches; ++i) port.Post(busy, Number{10});
+  port.Flush();
+  fabric->WaitIdle();
+  for (const uint64_t ns : {10, 2'000, 10}) port.Post(busy, Number{ns});
+  port.Flush();
+  fabric->WaitIdle();
+  EXPECT_EQ(fabric->Overruns(), 0u);
+  EXPECT_EQ(fabric->Suspicions(), 1u);
+}
+
+TEST_F(FabricTest, WhatAHandlerSendsWithinItsShardIsHandledInTheSameRound) {
+  auto fabric = Start(Options());
+  Address countdown;
+  uint64_t last = 100;
+  countdown = fabric->Serve("countdown", [&](const Message& m, Sender& sender) {
+    last = m.As<Number>().value;
+    if (last > 0) sender.Send(countdown, Number{last - 1});
+  });
+  Port port = fabric->OpenPort();
+  port.Send(countdown, Number{10});
+  fabric->Poll();
+  EXPECT_EQ(last, 0u);
+  // But not for ever: other pollers of the engine have their turn too.
+  port.Send(countdown, Number{1'000});
+  fabric->Poll();
+  EXPECT_GT(last, 900u);
+  EXPECT_LT(last, 1'000u);
+  fabric->WaitIdle();
+  EXPECT_EQ(last, 0u);
+}
+
 TEST_F(FabricTest, BudgetOverrunsAreCountedAgainstTheirHandler) {
   auto fabric = Start(Options());
   const Address slow =

@@ -173,6 +173,7 @@ std::string ToJson(const RunReport& report) {
   json["journalled"] = report.counters.journalled;
   json["restarts"] = report.restarts;
   json["overruns"] = report.overruns;
+  json["suspicions"] = report.suspicions;
   json["boot"] = report.boot;
   json["recovered_frames"] = report.recovered_frames;
   json["already_taken"] = report.already_taken;

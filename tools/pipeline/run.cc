@@ -283,6 +283,7 @@ absl::StatusOr<RunReport> RunFeed(market::FeedReader& feed, const RunOptions& op
                    StageOf("execution", system.Latency<ExecutionActor>()),
                    StageOf("position", system.Latency<PositionActor>())};
   report.overruns = system.fabric().Overruns();
+  report.suspicions = system.fabric().Suspicions();
   if (absl::Status status = SaveTrace(system, options, report); !status.ok()) return status;
   handler.reset();  // gives its ports back before the fabric ends
   if (absl::Status status = system.Stop(); !status.ok()) return status;

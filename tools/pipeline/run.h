@@ -72,6 +72,7 @@ struct RunReport : Totals {
   uint64_t approved = 0;
   std::map<std::string, uint64_t> rejected;
   uint64_t overruns = 0;
+  uint64_t suspicions = 0;  // of an overrun among messages that were metered together
   uint64_t spans = 0;
   uint64_t spans_dropped = 0;
   // OK, or why the feed or the journal ended it early. Everything before that is in the counts.

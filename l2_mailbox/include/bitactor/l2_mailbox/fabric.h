@@ -174,6 +174,10 @@ class Fabric {
   FabricCounters Counters();
   // Dispatches over budget, of all that are served now.
   uint64_t Overruns();
+  // Batches of messages that together were over the budget of one: each may hide one overrun, whose
+  // handler is unknown (BatchMeter). Endpoints whose latency is recorded, as all actors' is, are
+  // metered one by one.
+  uint64_t Suspicions();
   // Runs `task` on a shard's thread and waits for it.
   void RunOnShard(uint32_t shard, const std::function<void()>& task);
   // The trace rings' spans, oldest first within a shard.
