@@ -1,9 +1,8 @@
 #include "bitactor/l2_mailbox/slot_table.h"
 
 #include <algorithm>
-#include <functional>
+#include <limits>
 #include <queue>
-#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/frame.h"
@@ -51,15 +50,7 @@ absl::Status SlotTable::Join(uint32_t mailbox, uint32_t weight) {
   for (const Member& member : by_mailbox_) all_weights += member.weight;
   const uint64_t quota = kSlots * weight / all_weights;
 
-  // Each donor's slots as a heap with the least hash on top.
-  using Offer = std::pair<uint64_t, uint32_t>;
-  std::vector<std::vector<Offer>> offers(kMaxMailboxes);
-  for (uint32_t slot = 0; slot < kSlots; ++slot) {
-    offers[slots_[slot]].emplace_back(SlotHash(slot, mailbox), slot);
-  }
-  for (std::vector<Offer>& offer : offers) {
-    std::make_heap(offer.begin(), offer.end(), std::greater<>());
-  }
+  // How many each donor gives: one at a time, from whoever has most for its weight.
   const auto gives_later = [this](uint32_t a, uint32_t b) {
     const Member& x = by_mailbox_[a];
     const Member& y = by_mailbox_[b];
@@ -71,18 +62,48 @@ absl::Status SlotTable::Join(uint32_t mailbox, uint32_t weight) {
   for (uint32_t other = 0; other < kMaxMailboxes; ++other) {
     if (other != mailbox && by_mailbox_[other].weight != 0) donors.push(other);
   }
+  std::vector<uint32_t> gives(kMaxMailboxes);
+  double greatest_part = 0;  // of its slots that a donor gives
   for (uint64_t taken = 0; taken < quota; ++taken) {
     const uint32_t donor = donors.top();
     donors.pop();
-    std::pop_heap(offers[donor].begin(), offers[donor].end(), std::greater<>());
-    const uint32_t slot = offers[donor].back().second;
-    offers[donor].pop_back();
-    slots_[slot] = static_cast<uint16_t>(mailbox);
+    ++gives[donor];
     --by_mailbox_[donor].slots;
-    ++by_mailbox_[mailbox].slots;
     donors.push(donor);
+    greatest_part =
+        std::max(greatest_part, static_cast<double>(gives[donor]) /
+                                    static_cast<double>(gives[donor] + by_mailbox_[donor].slots));
+  }
+  by_mailbox_[mailbox].slots = static_cast<uint32_t>(quota);
+
+  // Which: those of the least hashes. Hashes are spread evenly, so that these are nearly always
+  // below twice the part that is asked for, and the others need not be sorted.
+  std::vector<Offer> offers;
+  for (double part = 2 * greatest_part; !CollectOffers(mailbox, part, gives, offers);) part *= 2;
+  std::sort(offers.begin(), offers.end());
+  for (const Offer& offer : offers) {
+    if (gives[offer.donor] == 0) continue;
+    --gives[offer.donor];
+    slots_[offer.slot] = static_cast<uint16_t>(mailbox);
   }
   return absl::OkStatus();
+}
+
+bool SlotTable::CollectOffers(uint32_t mailbox, double part, const std::vector<uint32_t>& gives,
+                              std::vector<Offer>& offers) const {
+  constexpr auto kAll = std::numeric_limits<uint64_t>::max();
+  const uint64_t bound =
+      part < 1 ? static_cast<uint64_t>(part * static_cast<double>(uint64_t{1} << 32)) << 32 : kAll;
+  offers.clear();
+  std::vector<uint32_t> found(kMaxMailboxes);
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    const uint64_t hash = SlotHash(slot, mailbox);
+    if (hash > bound) continue;
+    offers.push_back({hash, slot, slots_[slot]});
+    ++found[slots_[slot]];
+  }
+  return std::equal(gives.begin(), gives.end(), found.begin(),
+                    [](uint32_t wanted, uint32_t have) { return wanted <= have; });
 }
 
 absl::Status SlotTable::Leave(uint32_t mailbox) {

@@ -2,7 +2,7 @@
 #ifndef BITACTOR_L2_MAILBOX_SLOT_TABLE_H_
 #define BITACTOR_L2_MAILBOX_SLOT_TABLE_H_
 
-#include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -54,6 +54,16 @@ class SlotTable {
     uint32_t weight = 0;  // 0: not in the table
     uint32_t slots = 0;
   };
+  // A slot that its owner could give to a mailbox that joins.
+  struct Offer {
+    uint64_t hash;
+    uint32_t slot;
+    uint32_t donor;
+    friend auto operator<=>(const Offer&, const Offer&) = default;
+  };
+  // The slots among the least `part` of all hashes. False when a donor is to give more of them.
+  bool CollectOffers(uint32_t mailbox, double part, const std::vector<uint32_t>& gives,
+                     std::vector<Offer>& offers) const;
 
   std::vector<uint16_t> slots_;
   std::vector<Member> by_mailbox_;
