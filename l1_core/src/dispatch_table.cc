@@ -16,6 +16,8 @@ const char* RegisterResultName(RegisterResult result) {
       return "out of range";
     case RegisterResult::kAfterStart:
       return "after start";
+    case RegisterResult::kNotFound:
+      return "not found";
   }
   return "unknown";
 }
@@ -29,8 +31,8 @@ DispatchTable::DispatchTable(size_t kinds)
 RegisterResult DispatchTable::Register(SignalKind kind, Route route) {
   if (frozen_) return RegisterResult::kAfterStart;
   if (kind >= kinds_) return RegisterResult::kOutOfRange;
-  if (entries_[kind].route != Route::kUnknown) return RegisterResult::kDuplicate;
-  entries_[kind].route = route;
+  if (entries_[kind].route.Get() != Route::kUnknown) return RegisterResult::kDuplicate;
+  entries_[kind].route.Set(route);
   return RegisterResult::kOk;
 }
 
@@ -38,6 +40,13 @@ RegisterResult DispatchTable::SetHandler(SignalKind kind, SignalHandler handler)
   const RegisterResult result = Register(kind, Route::kHandler);
   if (result == RegisterResult::kOk) entries_[kind].handler = std::move(handler);
   return result;
+}
+
+RegisterResult DispatchTable::Unregister(SignalKind kind) {
+  if (kind >= kinds_) return RegisterResult::kOutOfRange;
+  if (entries_[kind].route.Get() == Route::kUnknown) return RegisterResult::kNotFound;
+  entries_[kind].route.Set(Route::kUnknown);
+  return RegisterResult::kOk;
 }
 
 RegisterResult DispatchTable::SetIgnored(SignalKind kind) { return Register(kind, Route::kIgnore); }

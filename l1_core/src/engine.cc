@@ -41,7 +41,10 @@ Engine::Engine(EngineOptions options)
       clock_(options_.clock != nullptr ? options_.clock : own_clock_.get()),
       meter_(*clock_, options_.ticks, options_.budget),
       table_(options_.kinds),
-      queue_(options_.queue_capacity) {}
+      queue_(options_.queue_capacity),
+      set_aside_(options_.queue_capacity) {
+  debtors_.reserve(options_.kinds);
+}
 
 Engine::~Engine() = default;
 
@@ -55,6 +58,18 @@ HandlerSetup Engine::On(SignalKind kind, SignalHandler handler) {
 RegisterResult Engine::Ignore(SignalKind kind) {
   const RegisterResult result = table_.SetIgnored(kind);
   if (result != RegisterResult::kOk) ++refused_registrations_;
+  return result;
+}
+
+RegisterResult Engine::Unregister(SignalKind kind) {
+  const RegisterResult result = table_.Unregister(kind);
+  if (result != RegisterResult::kOk) {
+    ++refused_registrations_;
+    return result;
+  }
+  DispatchTable::Entry& entry = table_.At(kind);
+  for (; !entry.set_aside.empty(); set_aside_.PopFront(entry.set_aside)) ++entry.unregistered;
+  entry.debt_cycles = 0;
   return result;
 }
 
@@ -89,22 +104,69 @@ size_t Engine::DispatchRound() {
   const uint64_t begin = queue_.head();
   const uint64_t end = std::min<uint64_t>(queue_.tail(), begin + options_.round_signals);
   since_boundary_ = kMaxUnmeteredBypasses;  // the first dispatch reads the clock
-  for (uint64_t i = begin; i < end; ++i) {
+  bool others_were_handled = false;
+  uint64_t i = begin;
+  for (; i < end; ++i) {
     const Signal& signal = queue_.At(i);
     DispatchTable::Entry& entry = table_.At(signal.kind);
-    if (entry.route == DispatchTable::Route::kIgnore) {
+    const DispatchTable::Route route = entry.route.Get();
+    if (route == DispatchTable::Route::kIgnore) {
       ++entry.bypassed_ignored;
       NoteBypass();
+    } else if (route == DispatchTable::Route::kUnknown) [[unlikely]] {
+      ++entry.unregistered;
+      NoteBypass();
+    } else if (MustWait(entry)) [[unlikely]] {
+      if (!set_aside_.PushBack(entry.set_aside, signal)) break;  // the queue keeps it
     } else if (entry.unchanged.active() && entry.unchanged.Bypasses(signal)) {
       ++entry.bypassed_unchanged;
       NoteBypass();
     } else {
       Dispatch(signal, entry);
+      others_were_handled |= !entry.is_debtor;
     }
     queue_.Release(i + 1);
   }
+  size_t work = i - begin;
+  if (!debtors_.empty()) [[unlikely]]
+    work += PayDebts(others_were_handled);
   if (!meter_.empty()) meter_.Close(clock_->Now());
-  return end - begin;
+  return work;
+}
+
+size_t Engine::PayDebts(bool others_were_handled) {
+  size_t handled = 0;
+  size_t kept = 0;
+  // By index: a dispatch may add a debtor.
+  for (size_t i = 0; i < debtors_.size(); ++i) {
+    const SignalKind kind = debtors_[i];
+    DispatchTable::Entry& entry = table_.At(kind);
+    // A debt hurts nobody while nobody waits.
+    const uint64_t budget = meter().budget_cycles();
+    const uint64_t paid =
+        others_were_handled ? std::min(entry.debt_cycles, budget) : entry.debt_cycles;
+    entry.debt_cycles -= paid;
+    round_allowance_cycles_ = others_were_handled ? budget - paid : budget;
+    if (entry.debt_cycles == 0 && !entry.set_aside.empty()) {
+      const Signal signal = set_aside_.Front(entry.set_aside);
+      set_aside_.PopFront(entry.set_aside);
+      if (entry.unchanged.active() && entry.unchanged.Bypasses(signal)) {
+        ++entry.bypassed_unchanged;
+        NoteBypass();
+      } else {
+        Dispatch(signal, entry);
+      }
+      ++handled;
+    }
+    if (MustWait(entry)) {
+      debtors_[kept++] = kind;
+    } else {
+      entry.is_debtor = false;
+    }
+  }
+  debtors_.resize(kept);
+  round_allowance_cycles_ = 0;
+  return handled;
 }
 
 void Engine::NoteBypass() {
@@ -112,13 +174,14 @@ void Engine::NoteBypass() {
 }
 
 void Engine::Dispatch(const Signal& signal, DispatchTable::Entry& entry) {
-  const bool alone = entry.on_overrun == OverrunPolicy::kReport;
+  const bool alone = entry.on_overrun != OverrunPolicy::kObserve;
   if (since_boundary_ >= kMaxUnmeteredBypasses) {
     meter_.Begin(clock_->Now());
   } else if (alone && !meter_.empty()) {
     meter_.Close(clock_->Now());
   }
   since_boundary_ = 0;
+  if (alone && witness_.has_value()) witness_->LayMark();
   Context context(*this, meter_.start_cycles());
   bool threw = false;
   try {
@@ -132,14 +195,37 @@ void Engine::Dispatch(const Signal& signal, DispatchTable::Entry& entry) {
   }
   if (!meter_.Add(entry.stats) && !alone) return;
   const BatchMeter::Batch batch = meter_.Close(clock_->Now());
-  if (alone && batch.over && options_.on_overrun) [[unlikely]] {
-    options_.on_overrun(signal.kind, meter().TicksBegun(batch.cycles));
+  if (alone && batch.over) [[unlikely]]
+    ActOnOverrun(signal.kind, entry, batch.cycles);
+}
+
+void Engine::ActOnOverrun(SignalKind kind, DispatchTable::Entry& entry, uint64_t cycles) {
+  if (witness_.has_value() && witness_->WasPreempted()) {
+    ++entry.exonerated;
+    return;
+  }
+  if (entry.on_overrun == OverrunPolicy::kDebt) {
+    entry.debt_cycles += cycles - std::min(cycles, round_allowance_cycles_);
+    if (!entry.is_debtor) {
+      entry.is_debtor = true;
+      debtors_.push_back(kind);
+    }
+  } else if (options_.on_overrun) {
+    options_.on_overrun(kind, meter().TicksBegun(cycles));
     meter_.Begin(clock_->Now());  // the report is not the next handler's time
   }
 }
 
-void Engine::Run(std::stop_token stop) {
+void Engine::DrainUntil(uint64_t tail) {
+  while (queue_.head() < tail) Poll();
+  // A round without others handles one signal, at least, of those set aside.
+  for (size_t left = set_aside_.size(); left > 0 && set_aside_.size() > 0; --left) Poll();
+}
+
+size_t Engine::Run(std::stop_token stop) {
   const std::stop_callback wake_to_stop(stop, [this] { Wake(); });
+  witness_.emplace();
+  if (options_.on_start) options_.on_start(*this);
   const uint32_t park_after = options_.idle_pauses + options_.idle_yields;
   uint32_t idle_rounds = 0;
   while (!stop.stop_requested()) {
@@ -155,10 +241,14 @@ void Engine::Run(std::stop_token stop) {
       Park(stop);
     }
   }
+  if (options_.stop_policy == StopPolicy::kDrain) DrainUntil(queue_.tail());
+  if (options_.on_stop) options_.on_stop(*this);
+  witness_.reset();
+  return queue_.tail() - queue_.head() + set_aside_.size();
 }
 
 bool Engine::HasWork() {
-  if (!queue_.empty()) return true;
+  if (!queue_.empty() || set_aside_.size() != 0) return true;
   return std::any_of(pollers_.begin(), pollers_.end(),
                      [](Poller* poller) { return poller->HasWork(); });
 }

@@ -13,7 +13,7 @@ double Percent(uint64_t part, uint64_t whole) {
 
 std::string KindLine(SignalKind kind, const DispatchTable::Entry& entry,
                      const DispatchMeter& meter) {
-  if (entry.route == DispatchTable::Route::kIgnore) {
+  if (entry.route.Get() == DispatchTable::Route::kIgnore) {
     return absl::StrFormat("  kind %d: %d ignored\n", kind, entry.bypassed_ignored);
   }
   return absl::StrFormat(
@@ -38,10 +38,13 @@ EngineCounters Engine::counters() const {
     sum.bypassed_unchanged += entry.bypassed_unchanged;
     sum.bypassed_ignored += entry.bypassed_ignored;
     sum.faults += entry.faults;
+    sum.exonerated += entry.exonerated;
+    sum.unregistered += entry.unregistered;
   }
   sum.suspicions = meter_.suspicions();
   sum.pushed = queue_.tail();
-  sum.queued = sum.pushed - queue_.head();
+  sum.set_aside = set_aside_.size();
+  sum.queued = sum.pushed - queue_.head() + sum.set_aside;
   return sum;
 }
 

@@ -109,6 +109,7 @@ absl::Status Fabric::StartShards() {
   for (uint32_t i = 0; i < options_.shards; ++i) {
     EngineOptions engine_options;
     engine_options.clock = state_.clock;
+    engine_options.stop_policy = StopPolicy::kLeave;  // messages stay in their lanes
     engines_.push_back(std::make_unique<Engine>(engine_options));
     state_.engines.push_back(engines_.back().get());
     shards_.push_back(std::make_unique<Shard>(&state_, i, shard_options));

@@ -16,8 +16,8 @@ TEST(DispatchTableTest, KnowsWhatWasRegistered) {
   EXPECT_TRUE(table.Knows(3));
   EXPECT_TRUE(table.Knows(5));
   EXPECT_FALSE(table.Knows(4));
-  EXPECT_EQ(table.At(3).route, DispatchTable::Route::kHandler);
-  EXPECT_EQ(table.At(5).route, DispatchTable::Route::kIgnore);
+  EXPECT_EQ(table.At(3).route.Get(), DispatchTable::Route::kHandler);
+  EXPECT_EQ(table.At(5).route.Get(), DispatchTable::Route::kIgnore);
 }
 
 TEST(DispatchTableTest, ASecondRegistrationIsRefusedAndTheFirstStays) {
@@ -25,7 +25,7 @@ TEST(DispatchTableTest, ASecondRegistrationIsRefusedAndTheFirstStays) {
   table.SetHandler(3, kNoop);
   EXPECT_EQ(table.SetIgnored(3), RegisterResult::kDuplicate);
   EXPECT_EQ(table.SetHandler(3, kNoop), RegisterResult::kDuplicate);
-  EXPECT_EQ(table.At(3).route, DispatchTable::Route::kHandler);
+  EXPECT_EQ(table.At(3).route.Get(), DispatchTable::Route::kHandler);
 }
 
 TEST(DispatchTableTest, KindsBeyondTheTableAreRefusedAndUnknown) {

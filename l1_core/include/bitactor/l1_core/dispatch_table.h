@@ -2,11 +2,13 @@
 #ifndef BITACTOR_L1_CORE_DISPATCH_TABLE_H_
 #define BITACTOR_L1_CORE_DISPATCH_TABLE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 
+#include "bitactor/l1_core/set_aside.h"
 #include "bitactor/l1_core/signal.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l1_core/zero_tick.h"
@@ -24,13 +26,17 @@ enum class RegisterResult : uint8_t {
   kDuplicate,   // the kind has a handler or is ignored already; the first one stays
   kOutOfRange,  // the kind is not below the table's size (EngineOptions::kinds)
   kAfterStart,  // the engine has polled already; register before
+  kNotFound,    // nothing to unregister
 };
 const char* RegisterResultName(RegisterResult result);
 
 // What happens, beside counting, when a dispatch exceeds its budget.
 enum class OverrunPolicy : uint8_t {
   kObserve,  // nothing
-  kReport,   // EngineOptions::on_overrun is called
+  // The time over budget is a debt. While there is one, the kind's signals wait behind those of all
+  // others, and each round in which others were handled pays one budget of it.
+  kDebt,
+  kReport,  // EngineOptions::on_overrun is called, unless the operating system was to blame
 };
 
 // Order: none.
@@ -41,8 +47,20 @@ class DispatchTable {
  public:
   enum class Route : uint8_t { kUnknown, kHandler, kIgnore };
 
+  // A route that its engine's thread may take back while producers ask for it.
+  class SharedRoute {
+   public:
+    // Relaxed: a producer that misses a change pushes a signal that the engine then counts as
+    // unregistered; nothing else hangs on it.
+    Route Get() const { return route_.load(std::memory_order_relaxed); }
+    void Set(Route route) { route_.store(route, std::memory_order_relaxed); }
+
+   private:
+    std::atomic<Route> route_{Route::kUnknown};
+  };
+
   struct Entry {
-    Route route = Route::kUnknown;
+    SharedRoute route;
     OverrunPolicy on_overrun = OverrunPolicy::kObserve;
     SignalHandler handler;
     UnchangedFilter unchanged;
@@ -50,7 +68,13 @@ class DispatchTable {
     HandlerStats stats;
     uint64_t bypassed_unchanged = 0;
     uint64_t bypassed_ignored = 0;
-    uint64_t faults = 0;  // dispatches that threw
+    uint64_t faults = 0;        // dispatches that threw
+    uint64_t exonerated = 0;    // overruns during which the thread was preempted
+    uint64_t unregistered = 0;  // signals that were queued when their kind was unregistered
+    // OverrunPolicy::kDebt: what the kind owes, and its signals that wait meanwhile.
+    uint64_t debt_cycles = 0;
+    bool is_debtor = false;
+    internal::SetAside::List set_aside;
   };
 
   // REQUIRES: 1 <= kinds <= 65,536.
@@ -58,12 +82,14 @@ class DispatchTable {
 
   RegisterResult SetHandler(SignalKind kind, SignalHandler handler);
   RegisterResult SetIgnored(SignalKind kind);
+  // Forgets who handles the kind; its counts stay. The engine's thread, also after Freeze().
+  RegisterResult Unregister(SignalKind kind);
   // No registration succeeds from now on.
   void Freeze() { frozen_ = true; }
   bool frozen() const { return frozen_; }
 
   bool Knows(SignalKind kind) const {
-    return kind < kinds_ && entries_[kind].route != Route::kUnknown;
+    return kind < kinds_ && entries_[kind].route.Get() != Route::kUnknown;
   }
   // REQUIRES: Knows(kind).
   Entry& At(SignalKind kind) { return entries_[kind]; }

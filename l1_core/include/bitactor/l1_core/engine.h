@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -16,6 +17,8 @@
 #include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/dispatch_table.h"
 #include "bitactor/l1_core/parking_spot.h"
+#include "bitactor/l1_core/preemption_witness.h"
+#include "bitactor/l1_core/set_aside.h"
 #include "bitactor/l1_core/signal.h"
 #include "bitactor/l1_core/signal_queue.h"
 #include "bitactor/l1_core/tick_clock.h"
@@ -42,6 +45,14 @@ class Poller {
   virtual uint64_t NextDeadlineNs() { return kNoDeadline; }
 };
 
+class Engine;
+
+// What Run() does with what is queued when it is asked to stop.
+enum class StopPolicy : uint8_t {
+  kDrain,  // handles it, but not what is pushed later
+  kLeave,  // leaves it: Run() says how much, and a later Run() or Poll() goes on with it
+};
+
 struct EngineOptions {
   size_t queue_capacity = SignalQueue::kDefaultCapacity;  // signals, a power of two, 2 to 2^20
   Ticks budget{8};                                        // of one dispatch, 1 to 10^9
@@ -55,9 +66,11 @@ struct EngineOptions {
   // Called on the engine's thread for overruns of handlers with OverrunPolicy::kReport. Must not
   // throw.
   std::function<void(SignalKind, Ticks used)> on_overrun = nullptr;
+  // Called by Run() on its thread before its first and after its last round. Must not throw.
+  std::function<void(Engine&)> on_start = nullptr;
+  std::function<void(Engine&)> on_stop = nullptr;
+  StopPolicy stop_policy = StopPolicy::kDrain;
 };
-
-class Engine;
 
 // What a handler may use while it runs.
 class Context {
@@ -101,25 +114,31 @@ class HandlerSetup {
 };
 
 // Sums over all kinds; by kind: Engine::CountersOf().
-// pushed = dispatched + bypassed_unchanged + bypassed_ignored + queued.
+// pushed = dispatched + bypassed_unchanged + bypassed_ignored + unregistered + queued.
 struct EngineCounters {
   uint64_t pushed = 0;
   uint64_t refused_full = 0;
   uint64_t refused_unknown_kind = 0;
   uint64_t refused_registrations = 0;
   uint64_t dispatched = 0;
+  uint64_t unregistered = 0;  // queued when their kind was unregistered, and dropped
   uint64_t bypassed_unchanged = 0;
   uint64_t bypassed_ignored = 0;
-  uint64_t queued = 0;
+  uint64_t queued = 0;  // of these set_aside in debt
+  uint64_t set_aside = 0;
   uint64_t overruns = 0;
+  uint64_t exonerated = 0;  // overruns of reporting handlers that preemption explains
   // Batches of several dispatches that together were over the budget of one: each may hide one
   // overrun, whose handler is unknown (BatchMeter).
   uint64_t suspicions = 0;
   uint64_t faults = 0;
 };
 
-// Order: signals are handled in the order in which they were pushed; pollers in that of
-//   AddPoller().
+// Order: signals are handled in the order in which they were pushed, but those of a kind in debt
+//   come later (in their order); pollers in that of AddPoller().
+// Fairness: with OverrunPolicy::kDebt, over R rounds in which others are handled, what a kind has
+//   set aside is given at most R budgets and one dispatch. So a signal of another kind waits for
+//   the signals of others before it, and for that.
 // Threads: one, the engine's, calls everything but: Push(), by one producer thread at a time (the
 //   engine's or another); parked() and Wake(), by any. Set-up happens before the first Poll().
 // Progress: Poll() never blocks; Run() sleeps when idle, using no processor, and no wake-up is
@@ -141,6 +160,9 @@ class Engine {
   HandlerSetup On(SignalKind kind, SignalHandler handler);
   // Signals of this kind cost nothing: taken, counted, dropped.
   RegisterResult Ignore(SignalKind kind);
+  // Engine's thread, at any time: the kind is unknown from now on. What is queued of it is dropped
+  // and counted when its turn comes; its counts stay. kOutOfRange or kNotFound change nothing.
+  RegisterResult Unregister(SignalKind kind);
   // Drives `poller` from now on.
   void AddPoller(Poller* poller) { pollers_.push_back(poller); }
 
@@ -151,9 +173,9 @@ class Engine {
   size_t Poll();
   // Polls until a round sees no work; returns all the work seen.
   size_t Drain();
-  // Polls until `stop` is requested; idle, it goes down the ladder pause, yield, sleep. What is
-  // queued when it stops stays queued.
-  void Run(std::stop_token stop);
+  // Polls until `stop` is requested; idle, it goes down the ladder pause, yield, sleep. Then it does
+  // what EngineOptions::stop_policy says. Returns how many signals it left.
+  size_t Run(std::stop_token stop);
 
   // Any thread: whether Run() sleeps or is about to. A producer publishes, then asks.
   bool parked() const { return parking_.parked(); }
@@ -177,6 +199,14 @@ class Engine {
   size_t DispatchRound();
   void Dispatch(const Signal& signal, DispatchTable::Entry& entry);
   void NoteBypass();
+  // What is done with an overrun of a dispatch that was metered alone.
+  void ActOnOverrun(SignalKind kind, DispatchTable::Entry& entry, uint64_t cycles);
+  bool MustWait(const DispatchTable::Entry& entry) const {
+    return entry.debt_cycles > 0 || !entry.set_aside.empty();
+  }
+  // The round's end for kinds in debt; returns how many of their signals it handled.
+  size_t PayDebts(bool others_were_handled);
+  void DrainUntil(uint64_t tail);
   bool HasWork();
   void Park(const std::stop_token& stop);
 
@@ -187,6 +217,12 @@ class Engine {
   std::vector<Poller*> pollers_;
   DispatchTable table_;
   SignalQueue queue_;
+  internal::SetAside set_aside_;
+  // What is left of a debtor's budget of this round for a dispatch at its end. Before that it is 0:
+  // the round's end pays.
+  uint64_t round_allowance_cycles_ = 0;
+  std::vector<SignalKind> debtors_;           // kinds that owe or have signals set aside
+  std::optional<PreemptionWitness> witness_;  // of the thread that polls
   uint64_t refused_registrations_ = 0;
   uint32_t since_boundary_ = 0;  // signals bypassed since the last dispatch of this round
   internal::ParkingSpot parking_;

@@ -51,6 +51,7 @@ class DispatchMeter {
   DispatchMeter(const TickClock& clock, TickConfig ticks, Ticks budget);
 
   Ticks budget() const { return budget_; }
+  uint64_t budget_cycles() const { return budget_cycles_; }
 
   bool IsOver(uint64_t used_cycles) const { return used_cycles > budget_cycles_; }
 
