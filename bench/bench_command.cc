@@ -16,6 +16,7 @@
 #include "bench/environment.h"
 #include "bench/report.h"
 #include "bench/rows.h"
+#include "bitactor/l1_core/placement.h"
 
 namespace bitactor::bench {
 namespace {

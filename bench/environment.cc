@@ -1,12 +1,11 @@
 #include "bench/environment.h"
 
-#include <sched.h>
-
 #include <ctime>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bitactor/l1_core/placement.h"
 
 namespace bitactor::bench {
 namespace {
@@ -39,14 +38,6 @@ std::string UtcNow() {
                          utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-void Allow(const std::vector<int>& cpus) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int cpu : cpus) CPU_SET(static_cast<size_t>(cpu), &set);
-  // A refusal (a container may forbid it) leaves the thread where it was, which is all we need.
-  static_cast<void>(sched_setaffinity(0, sizeof(set), &set));
-}
-
 }  // namespace
 
 Environment ReadEnvironment(const TickClock& clock) {
@@ -58,23 +49,6 @@ Environment ReadEnvironment(const TickClock& clock) {
           .commit = BITACTOR_BENCH_COMMIT,
           .clock = clock.ToString(),
           .date = UtcNow()};
-}
-
-std::vector<int> AllowedCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cpus;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(static_cast<size_t>(cpu), &set)) cpus.push_back(cpu);
-  }
-  return cpus;
-}
-
-ScopedPin::ScopedPin(int cpu) : before_(AllowedCpus()) { Allow({cpu}); }
-
-ScopedPin::~ScopedPin() {
-  if (!before_.empty()) Allow(before_);
 }
 
 }  // namespace bitactor::bench

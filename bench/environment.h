@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "bitactor/l1_core/tick_clock.h"
 
@@ -23,23 +22,6 @@ struct Environment {
 
 // Errors: what cannot be read is "unknown".
 Environment ReadEnvironment(const TickClock& clock);
-
-// Processors this process may run on, ascending.
-std::vector<int> AllowedCpus();
-
-// Keeps the calling thread on one processor while it lives, then gives back what was allowed
-// before.
-// Errors: where the system refuses, the thread stays as it was.
-class ScopedPin {
- public:
-  explicit ScopedPin(int cpu);
-  ~ScopedPin();
-  ScopedPin(const ScopedPin&) = delete;
-  ScopedPin& operator=(const ScopedPin&) = delete;
-
- private:
-  std::vector<int> before_;
-};
 
 }  // namespace bitactor::bench
 

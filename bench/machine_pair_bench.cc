@@ -5,10 +5,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "bench/environment.h"
 #include "bench/optimizer_guard.h"
 #include "bench/rows.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/placement.h"
 #include "bitactor/l1_core/spsc_lane.h"
 
 namespace bitactor::bench {

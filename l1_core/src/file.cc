@@ -47,7 +47,9 @@ class PosixMapping final : public Mapping {
 
   bool Populate(size_t offset, size_t size_bytes) override {
     if (offset >= this->size_bytes()) return true;
-    const size_t begin = offset & ~size_t{4095};
+    // A page is 4 KiB on x86-64, and 4, 16 or 64 KiB on Arm64, as the kernel was built.
+    static const auto page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const size_t begin = offset & ~(page_bytes - 1);
     const size_t end = std::min(offset + size_bytes, this->size_bytes());
     return Uninterrupted(
                [&] { return ::madvise(data() + begin, end - begin, MADV_POPULATE_WRITE); }) == 0;

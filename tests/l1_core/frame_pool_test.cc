@@ -47,6 +47,40 @@ TEST(FramePoolTest, FramesAreAlignedToCacheLines) {
   }
 }
 
+TEST(FramePoolTest, LendsOutOfTheMemoryThatItIsGiven) {
+  absl::StatusOr<PageMemory> memory =
+      PageMemory::Map(FramePool::BytesFor(1'000), {.huge_pages = true});
+  ASSERT_EQ(memory.status(), absl::OkStatus());
+  const std::byte* const begin = memory->data();
+  const std::byte* const end = begin + FramePool::BytesFor(1'000);
+  FramePool pool(1'000, *std::move(memory));
+  EXPECT_EQ(pool.memory().data(), begin);
+  for (size_t i = 0; i < 1'000; ++i) {
+    const auto* frame = reinterpret_cast<const std::byte*>(pool.Acquire());
+    ASSERT_GE(frame, begin);
+    ASSERT_LE(frame + sizeof(Frame), end);
+  }
+  EXPECT_EQ(pool.Acquire(), nullptr);
+}
+
+// Every refusal counts, and no frame is lost by it.
+TEST(FramePoolTest, AskedForTenTimesItsCapacityItCountsEveryRefusal) {
+  FramePool pool(100);
+  std::vector<Frame*> lent;
+  uint64_t refused = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    if (Frame* frame = pool.Acquire()) {
+      lent.push_back(frame);
+    } else {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, 900u);
+  EXPECT_EQ(pool.exhausted(), refused);
+  for (Frame* frame : lent) pool.Release(frame);
+  EXPECT_EQ(pool.available(), 100u);
+}
+
 TEST(FramePoolTest, LentFramesKeepTheirBytesThroughRandomTraffic) {
   std::mt19937_64 random(test::Seed());
   FramePool pool(32);
@@ -78,6 +112,10 @@ TEST(FramePoolDeathTest, AForeignFrameIsABug) {
   pool.Acquire();
   Frame foreign;
   EXPECT_DEATH(pool.Release(&foreign), "check failed");
+}
+
+TEST(FramePoolDeathTest, MemoryThatIsTooSmallIsABug) {
+  EXPECT_DEATH(FramePool(1'000, *PageMemory::Map(1)), "check failed");
 }
 
 TEST(FramePoolDeathTest, MoreReleasesThanFramesAreABug) {

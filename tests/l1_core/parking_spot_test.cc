@@ -2,7 +2,6 @@
 #include "bitactor/l1_core/parking_spot.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -10,7 +9,9 @@
 #include <optional>
 #include <random>
 #include <thread>
+#include <vector>
 
+#include "bitactor/l1_core/placement.h"
 #include "support/seed.h"
 
 namespace bitactor::internal {
@@ -65,17 +66,10 @@ TEST(ParkingSpotTest, WithoutTheBarrierNoSleepIsEndless) {
 
 // Moves this thread to the n-th of the processors it may use. Threads that wake each other are else
 // put on one, where nothing happens at the same time.
-void RunOnProcessor(int n) {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
-  int cpu = 0;
-  for (; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &allowed) && n-- == 0) break;
-  }
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  sched_setaffinity(0, sizeof(one), &one);
+void RunOnProcessor(size_t n) {
+  const std::vector<int> cpus = AllowedCpus();
+  if (cpus.size() < 2) return;
+  ASSERT_EQ(PinThisThread(cpus[n]), absl::OkStatus());
 }
 
 class ParkingSpotStressTest : public ::testing::TestWithParam<bool> {};

@@ -42,11 +42,13 @@ TEST(TickClockTest, NeverRunsBackwards) {
 
 TEST(TickClockTest, CyclesAndNanosecondsConvertBackAndForth) {
   const TickClock clock;
+  // What a conversion to whole cycles drops: 16 to 42 ns where the counter is Arm's.
+  const auto cycle_ns = static_cast<uint64_t>(1e9 / clock.hertz());
   for (uint64_t ns = 1; ns < uint64_t{1} << 50; ns *= 3) {
     const uint64_t back = clock.NanosIn(clock.CyclesIn(ns));
     // Two roundings down, and 2^-32 relative.
     EXPECT_LE(back, ns + 1 + (ns >> 30));
-    EXPECT_GE(back + 2 + (ns >> 30), ns);
+    EXPECT_GE(back + cycle_ns + 2 + (ns >> 30), ns);
   }
 }
 

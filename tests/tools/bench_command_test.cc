@@ -10,16 +10,15 @@
 #include <string>
 
 #include "bench/environment.h"
+#include "bitactor/l1_core/placement.h"
 #include "tools/bench_rows_fixture.h"
 
 namespace bitactor::bench {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 class BenchCommandTest : public BenchRowsTest {
  protected:
@@ -182,16 +181,6 @@ TEST_F(BenchCommandTest, RemovesTheFilesOfItsRows) {
 TEST_F(BenchCommandTest, ShowsProgressWhenAsked) {
   EXPECT_EQ(Command({.repeats = 2, .progress = true}), kBenchOk);
   EXPECT_THAT(err_.str(), HasSubstr("round 2/2  row 1/2  l2/floor/64"));
-}
-
-TEST(EnvironmentTest, APinnedThreadMayUseOneProcessor) {
-  const std::vector<int> before = AllowedCpus();
-  ASSERT_THAT(before, Not(IsEmpty()));
-  {
-    const ScopedPin pin(before.back());
-    EXPECT_THAT(AllowedCpus(), ElementsAre(before.back()));
-  }
-  EXPECT_EQ(AllowedCpus(), before);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "bench/bench_command.h"
-#include "bench/environment.h"
+#include "bitactor/l1_core/placement.h"
 
 namespace bitactor::bench {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/page_memory.h"
 
 namespace bitactor {
 
@@ -21,10 +21,16 @@ namespace bitactor {
 // Cost: one load and one store each way.
 class FramePool {
  public:
+  // In normal pages, taken now; ends the program when the kernel has no memory.
   // REQUIRES: 1 <= capacity <= 2^24.
   explicit FramePool(size_t capacity);
+  // In pages that the caller mapped: huge ones, a chosen NUMA node, an error to handle.
+  // REQUIRES: as above; `memory` has BytesFor(capacity).
+  FramePool(size_t capacity, PageMemory memory);
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
+
+  static constexpr size_t BytesFor(size_t capacity) { return capacity * sizeof(Frame); }
 
   // A frame with undefined content, or nullptr when all are lent.
   Frame* Acquire();
@@ -35,6 +41,8 @@ class FramePool {
   size_t available() const { return available_; }
   // Times that Acquire() had nothing to lend.
   uint64_t exhausted() const { return exhausted_; }
+  // What the frames lie in.
+  const PageMemory& memory() const { return memory_; }
 
  private:
   // A free frame's first bytes: the next free one.
@@ -42,10 +50,10 @@ class FramePool {
     FreeFrame* next;
   };
 
-  void PushFree(Frame* frame);
+  void PushFree(std::byte* place);
 
   const size_t capacity_;
-  const std::unique_ptr<Frame[]> frames_;
+  const PageMemory memory_;
   FreeFrame* free_ = nullptr;
   size_t available_ = 0;
   uint64_t exhausted_ = 0;
