@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "bitactor/l1_core/check.h"
+#include "bitactor/l1_core/placement.h"
 
 namespace bitactor {
 namespace {
@@ -224,6 +225,8 @@ void Engine::DrainUntil(uint64_t tail) {
 
 size_t Engine::Run(std::stop_token stop) {
   const std::stop_callback wake_to_stop(stop, [this] { Wake(); });
+  std::optional<ScopedPin> pin;
+  if (options_.cpu.has_value()) placement_ = pin.emplace(*options_.cpu).status();
   witness_.emplace();
   if (options_.on_start) options_.on_start(*this);
   const uint32_t park_after = options_.idle_pauses + options_.idle_yields;

@@ -1,6 +1,7 @@
 // What an engine does about handlers that take too long, and about stopping.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/placement.h"
 #include "support/seed.h"
 
 namespace bitactor {
@@ -185,6 +187,33 @@ TEST_F(EnginePolicyTest, AStopDrainsWhatIsQueuedButNotWhatThatPushes) {
   stop.request_stop();
   EXPECT_EQ(engine.Run(stop.get_token()), 1u);
   EXPECT_THAT(steps, ElementsAre("start", "handled", "stop"));
+}
+
+TEST_F(EnginePolicyTest, RunsWhereItIsToldTo) {
+  const int cpu = AllowedCpus().back();
+  int ran_on = -1;
+  EngineOptions options = Options();
+  options.cpu = cpu;
+  options.on_start = [&](Engine&) { ran_on = sched_getcpu(); };
+  Engine engine(std::move(options));
+  std::stop_source stop;
+  stop.request_stop();
+  engine.Run(stop.get_token());
+  EXPECT_TRUE(engine.placement().ok()) << engine.placement();
+  EXPECT_EQ(ran_on, cpu);
+}
+
+TEST_F(EnginePolicyTest, AProcessorThatIsNotThereIsToldAndTheEngineRunsElsewhere) {
+  EngineOptions options = Options();
+  options.cpu = 100'000;
+  Engine engine(std::move(options));
+  engine.On(kQuick, Taking(1));
+  engine.Push(Signal::Of(kQuick, 1u));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(engine.Run(stop.get_token()), 0u);
+  EXPECT_EQ(engine.placement().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(handled_.size(), 1u);
 }
 
 TEST_F(EnginePolicyTest, AStopThatLeavesSaysHowMuch) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/dispatch_table.h"
 #include "bitactor/l1_core/parking_spot.h"
@@ -66,6 +67,9 @@ struct EngineOptions {
   // Called on the engine's thread for overruns of handlers with OverrunPolicy::kReport. Must not
   // throw.
   std::function<void(SignalKind, Ticks used)> on_overrun = nullptr;
+  // The processor that Run() keeps its thread on; none: any. Engine::placement() says whether it
+  // could be had.
+  std::optional<int> cpu = std::nullopt;
   // Called by Run() on its thread before its first and after its last round. Must not throw.
   std::function<void(Engine&)> on_start = nullptr;
   std::function<void(Engine&)> on_stop = nullptr;
@@ -176,6 +180,8 @@ class Engine {
   // Polls until `stop` is requested; idle, it goes down the ladder pause, yield, sleep. Then it does
   // what EngineOptions::stop_policy says. Returns how many signals it left.
   size_t Run(std::stop_token stop);
+  // What became of EngineOptions::cpu. Written when Run() begins; read it there or after.
+  const absl::Status& placement() const { return placement_; }
 
   // Any thread: whether Run() sleeps or is about to. A producer publishes, then asks.
   bool parked() const { return parking_.parked(); }
@@ -223,6 +229,7 @@ class Engine {
   uint64_t round_allowance_cycles_ = 0;
   std::vector<SignalKind> debtors_;           // kinds that owe or have signals set aside
   std::optional<PreemptionWitness> witness_;  // of the thread that polls
+  absl::Status placement_;
   uint64_t refused_registrations_ = 0;
   uint32_t since_boundary_ = 0;  // signals bypassed since the last dispatch of this round
   internal::ParkingSpot parking_;
