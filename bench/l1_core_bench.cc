@@ -10,6 +10,7 @@
 #include "bench/optimizer_guard.h"
 #include "bench/rows.h"
 #include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/fiber_scheduler.h"
 #include "bitactor/l1_core/timer_wheel.h"
 
 namespace bitactor::bench {
@@ -89,6 +90,30 @@ absl::StatusOr<Body> Timers(const Context& context) {
   };
 }
 
+Fiber YieldsForEver(FiberScheduler& fibers, uint64_t& turns) {
+  for (;;) {
+    ++turns;
+    co_await fibers.Yield();
+  }
+}
+
+// Two fibers that yield to each other: an operation is one switch.
+absl::StatusOr<Body> FiberSwitches(const Context& context) {
+  return [&clock = context.clock](uint64_t operations) -> absl::StatusOr<Sample> {
+    FiberScheduler fibers(clock, {.fibers = 2});
+    uint64_t turns = 0;
+    fibers.Spawn("ping", YieldsForEver(fibers, turns));
+    fibers.Spawn("pong", YieldsForEver(fibers, turns));
+    uint64_t switches = 0;
+    const uint64_t start = clock.Now();
+    while (switches < operations) switches += fibers.Poll();
+    const Sample sample = NsPerOperation(clock.NanosIn(clock.Now() - start), switches);
+    fibers.CancelAll();
+    if (turns != switches) return absl::InternalError("a fiber did not get its turn");
+    return sample;
+  };
+}
+
 }  // namespace
 
 void RegisterL1CoreRows(Registry& registry) {
@@ -97,6 +122,8 @@ void RegisterL1CoreRows(Registry& registry) {
   registry.Add({.name = "l1/zero_tick", .note = "an unchanged value, resolved without its handler"},
                [](const Context& context) { return Signals(context, 0); });
   registry.Add({.name = "l1/timer", .note = "arm and cancel, among 100,000 armed"}, Timers);
+  registry.Add({.name = "l1/fiber_switch", .note = "one of two fibers that yield to each other"},
+               FiberSwitches);
 }
 
 }  // namespace bitactor::bench
