@@ -45,9 +45,10 @@ void RaceAwaiterBase::await_suspend(FiberHandle fiber) noexcept {
   }
 }
 
-RaceResult RaceAwaiterBase::Winner() const noexcept {
+RaceResult RaceAwaiterBase::Settle() noexcept {
   size_t winner = 0;
   for (size_t i = 0; i < nodes_.size(); ++i) {
+    nodes_[i].Unlink();
     if (nodes_[i].result.end == FiberEnd::kNone) continue;
     const bool first = nodes_[winner].result.end == FiberEnd::kNone;
     if (first || nodes_[i].ended_nth < nodes_[winner].ended_nth) winner = i;

@@ -370,6 +370,23 @@ TEST_F(FiberTest, ARaceWithOneThatHasEndedIsDecidedAtOnce) {
   EXPECT_THAT(log_, ElementsAre("~a"));
 }
 
+TEST_F(FiberTest, TheEndOfARacesLosersDisturbsNoLaterWait) {
+  const auto race = [](FiberScheduler& fibers, Log& log) -> Fiber {
+    Fiber a = SleepsThenSays(fibers, log, 100, "a"), b = SleepsThenSays(fibers, log, 200, "b");
+    fibers.Spawn("a", a);
+    fibers.Spawn("b", b);
+    co_await fibers.Race(a, b);
+    co_await fibers.Sleep(1'000);
+    log.push_back(std::to_string(fibers.now_ns()));
+  };
+  fibers_.Spawn("race", race(fibers_, log_));
+  AdvanceTo(1'100);
+  AdvanceTo(2'099);
+  EXPECT_THAT(log_, ElementsAre("a", "~a", "~b"));
+  AdvanceTo(2'100);
+  EXPECT_EQ(log_.back(), "2100");
+}
+
 TEST_F(FiberTest, AFiberThatCancelsItselfGoesOnToItsNextSuspension) {
   Fiber self;
   const auto body = [](FiberScheduler& fibers, Log& log, Fiber& own) -> Fiber {

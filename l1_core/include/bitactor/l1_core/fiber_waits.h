@@ -71,8 +71,9 @@ class RaceAwaiterBase {
  protected:
   RaceAwaiterBase(std::span<Fiber* const> fibers, std::span<JoinNode> nodes)
       : fibers_(fibers), nodes_(nodes) {}
-  // The first one to end, or of those that had ended before, the first in order.
-  RaceResult Winner() const noexcept;
+  // The first one to end, or of those that had ended before, the first in order. The others' ends
+  // wake nobody from now on.
+  RaceResult Settle() noexcept;
 
   const std::span<Fiber* const> fibers_;
   const std::span<JoinNode> nodes_;
@@ -90,8 +91,8 @@ class RaceAwaiter final : private RaceState<kFibers>, public RaceAwaiterBase {
  public:
   explicit RaceAwaiter(const std::array<Fiber*, kFibers>& raced)
       : RaceState<kFibers>(raced), RaceAwaiterBase(this->RaceState<kFibers>::fibers, this->nodes) {}
-  RaceResult await_resume() const noexcept {
-    RaceResult winner = Winner();
+  RaceResult await_resume() noexcept {
+    RaceResult winner = Settle();
     for (Fiber* fiber : fibers_) fiber->Cancel();
     return winner;
   }
@@ -101,7 +102,7 @@ class JoinAwaiter final : private RaceState<1>, public RaceAwaiterBase {
  public:
   explicit JoinAwaiter(Fiber& fiber)
       : RaceState<1>({&fiber}), RaceAwaiterBase(this->fibers, this->nodes) {}
-  FiberResult await_resume() const noexcept { return Winner().result; }
+  FiberResult await_resume() noexcept { return Settle().result; }
 };
 
 // One whose condition the scheduler asks for in every round.
