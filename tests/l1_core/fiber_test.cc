@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -435,7 +436,7 @@ TEST_F(FiberTest, AFiberMayDropTheHandleOfItsOwnGrandparent) {
 }
 
 TEST_F(FiberTest, ADestructorMayCancelAnyFiberEvenAnAncestor) {
-  Fiber top = Line(fibers_, log_, 1), other = Line(fibers_, log_, 1);
+  Fiber other = Line(fibers_, log_, 1);
   const auto body = [](FiberScheduler& fibers, Log& log, Fiber& first, Fiber& second) -> Fiber {
     struct Canceller {
       Canceller(Fiber& a, Fiber& b) : first_(a), second_(b) {}
@@ -455,7 +456,8 @@ TEST_F(FiberTest, ADestructorMayCancelAnyFiberEvenAnAncestor) {
     fibers.Spawn("body", body(fibers, log, first, second));
     co_await fibers.Sleep(1'000'000);
   };
-  Fiber whole = parent(fibers_, log_, other, whole);
+  Fiber whole;
+  whole = parent(fibers_, log_, other, whole);
   fibers_.Spawn("other", other);
   fibers_.Spawn("whole", whole);
   Settle();
@@ -724,6 +726,25 @@ TEST_F(FiberTest, TheReportShowsTheTreeAndTheCounts) {
   const std::string report = fibers_.Report();
   EXPECT_THAT(report, HasSubstr("3 spawned, 1 done"));
   EXPECT_THAT(report, HasSubstr("  top waits for sleep\n    line waits for sleep\n"));
+}
+
+// In real time, as Run() sleeps in it. Ends once the engine has slept.
+TEST(FiberRunTest, AnEngineSleepsUntilTheNextFiberIsDue) {
+  Engine engine({.idle_pauses = 1, .idle_yields = 0});
+  FiberScheduler fibers(engine.clock(), {.fibers = 2});
+  engine.AddPoller(&fibers);
+  std::stop_source stop;
+  const auto body = [](FiberScheduler& own, Engine& slept, std::stop_source& stopped) -> Fiber {
+    while (slept.sleeps() == 0) {
+      const uint64_t until_ns = own.now_ns() + 5'000'000;
+      co_await own.SleepUntil(until_ns);
+      EXPECT_GE(own.now_ns(), until_ns);
+    }
+    stopped.request_stop();
+  };
+  fibers.Spawn("body", body(fibers, engine, stop));
+  engine.Run(stop.get_token());
+  EXPECT_EQ(fibers.counters().done, 1u);
 }
 
 TEST(FiberDeathTest, PollingFromInsideAFiberIsABug) {
