@@ -1,11 +1,17 @@
-// l1/*: a signal's way through an engine that this thread drives.
+// l1/*: a signal's way through an engine that this thread drives, timers, fibers.
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <random>
 
 #include "absl/status/status.h"
 #include "bench/optimizer_guard.h"
 #include "bench/rows.h"
 #include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/fiber_scheduler.h"
+#include "bitactor/l1_core/timer_wheel.h"
 
 namespace bitactor::bench {
 namespace {
@@ -47,6 +53,67 @@ absl::StatusOr<Body> Signals(const Context& context, int64_t step) {
   };
 }
 
+class UnusedTimer : public Timer {
+  void OnTimer(uint64_t) override {}
+};
+
+// An operation arms a timer for a random moment within a second and cancels it 64 operations later,
+// as a request that is answered would, among 100,000 others that stay armed.
+absl::StatusOr<Body> Timers(const Context& context) {
+  constexpr size_t kStanding = 100'000;
+  constexpr uint64_t kWithinNs = 1'000'000'000;
+  struct State {
+    TimerWheel wheel;
+    std::deque<UnusedTimer> standing;
+    std::array<UnusedTimer, 64> requests;
+    std::array<uint64_t, 4096> deadlines_ns;
+  };
+  auto state = std::make_shared<State>();
+  std::mt19937_64 random(1);
+  for (size_t i = 0; i < kStanding; ++i) {
+    state->wheel.Arm(state->standing.emplace_back(), 1 + random() % kWithinNs);
+  }
+  for (uint64_t& deadline_ns : state->deadlines_ns) deadline_ns = 1 + random() % kWithinNs;
+  return [&clock = context.clock, state](uint64_t operations) -> absl::StatusOr<Sample> {
+    TimerWheel& wheel = state->wheel;
+    const uint64_t start = clock.Now();
+    for (uint64_t i = 0; i < operations; ++i) {
+      UnusedTimer& timer = state->requests[i % state->requests.size()];
+      wheel.Cancel(timer);
+      wheel.Arm(timer, state->deadlines_ns[i % state->deadlines_ns.size()]);
+    }
+    const Sample sample = NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
+    for (UnusedTimer& timer : state->requests) wheel.Cancel(timer);
+    if (wheel.size() != kStanding)
+      return absl::InternalError("timers are armed that were cancelled");
+    return sample;
+  };
+}
+
+Fiber YieldsForEver(FiberScheduler& fibers, uint64_t& turns) {
+  for (;;) {
+    ++turns;
+    co_await fibers.Yield();
+  }
+}
+
+// Two fibers that yield to each other: an operation is one switch.
+absl::StatusOr<Body> FiberSwitches(const Context& context) {
+  return [&clock = context.clock](uint64_t operations) -> absl::StatusOr<Sample> {
+    FiberScheduler fibers(clock, {.fibers = 2});
+    uint64_t turns = 0;
+    fibers.Spawn("ping", YieldsForEver(fibers, turns));
+    fibers.Spawn("pong", YieldsForEver(fibers, turns));
+    uint64_t switches = 0;
+    const uint64_t start = clock.Now();
+    while (switches < operations) switches += fibers.Poll();
+    const Sample sample = NsPerOperation(clock.NanosIn(clock.Now() - start), switches);
+    fibers.CancelAll();
+    if (turns != switches) return absl::InternalError("a fiber did not get its turn");
+    return sample;
+  };
+}
+
 }  // namespace
 
 void RegisterL1CoreRows(Registry& registry) {
@@ -54,6 +121,9 @@ void RegisterL1CoreRows(Registry& registry) {
                [](const Context& context) { return Signals(context, 1); });
   registry.Add({.name = "l1/zero_tick", .note = "an unchanged value, resolved without its handler"},
                [](const Context& context) { return Signals(context, 0); });
+  registry.Add({.name = "l1/timer", .note = "arm and cancel, among 100,000 armed"}, Timers);
+  registry.Add({.name = "l1/fiber_switch", .note = "one of two fibers that yield to each other"},
+               FiberSwitches);
 }
 
 }  // namespace bitactor::bench
