@@ -40,6 +40,10 @@ RegisterResult DispatchTable::SetHandler(SignalKind kind, SignalHandler handler)
   return result;
 }
 
-RegisterResult DispatchTable::SetIgnored(SignalKind kind) { return Register(kind, Route::kIgnore); }
+RegisterResult DispatchTable::SetBypassed(SignalKind kind, Bypass cause) {
+  const RegisterResult result = Register(kind, Route::kBypass);
+  if (result == RegisterResult::kOk) entries_[kind].always = cause;
+  return result;
+}
 
 }  // namespace bitactor

@@ -41,29 +41,32 @@ Engine::Engine(EngineOptions options)
       clock_(options_.clock != nullptr ? options_.clock : own_clock_.get()),
       meter_(*clock_, options_.ticks, options_.budget),
       table_(options_.kinds),
-      queue_(options_.queue_capacity) {}
+      queue_(options_.queue_capacity),
+      round_time_(*clock_) {}
 
 Engine::~Engine() = default;
 
 HandlerSetup Engine::On(SignalKind kind, SignalHandler handler) {
-  const RegisterResult result = table_.SetHandler(kind, std::move(handler));
+  return Registered(kind, table_.SetHandler(kind, std::move(handler)));
+}
+
+HandlerSetup Engine::Registered(SignalKind kind, RegisterResult result) {
   if (result == RegisterResult::kOk) return HandlerSetup(result, &table_.At(kind));
   ++refused_registrations_;
   return HandlerSetup(result, nullptr);
 }
 
 RegisterResult Engine::Ignore(SignalKind kind) {
-  const RegisterResult result = table_.SetIgnored(kind);
-  if (result != RegisterResult::kOk) ++refused_registrations_;
-  return result;
+  return Registered(kind, table_.SetBypassed(kind, Bypass::kIgnored)).result();
 }
 
 PushResult Engine::Push(const Signal& signal) {
   if (!table_.Knows(signal.kind)) [[unlikely]] {
+    const bool bypass = options_.unhandled == UnhandledPolicy::kBypass;
+    std::atomic<uint64_t>& count = bypass ? bypassed_unhandled_ : refused_unknown_kind_;
     // Relaxed: a statistic with one writer.
-    refused_unknown_kind_.store(refused_unknown_kind_.load(std::memory_order_relaxed) + 1,
-                                std::memory_order_relaxed);
-    return PushResult::kUnknownKind;
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return bypass ? PushResult::kOk : PushResult::kUnknownKind;
   }
   if (!queue_.TryPush(signal)) return PushResult::kFull;
   if (parked()) [[unlikely]]
@@ -88,18 +91,20 @@ size_t Engine::Drain() {
 size_t Engine::DispatchRound() {
   const uint64_t begin = queue_.head();
   const uint64_t end = std::min<uint64_t>(queue_.tail(), begin + options_.round_signals);
+  round_time_.BeginRound();
   since_boundary_ = kMaxUnmeteredBypasses;  // the first dispatch reads the clock
   for (uint64_t i = begin; i < end; ++i) {
     const Signal& signal = queue_.At(i);
     DispatchTable::Entry& entry = table_.At(signal.kind);
-    if (entry.route == DispatchTable::Route::kIgnore) {
-      ++entry.bypassed_ignored;
-      NoteBypass();
-    } else if (entry.unchanged.active() && entry.unchanged.Bypasses(signal)) {
-      ++entry.bypassed_unchanged;
-      NoteBypass();
-    } else {
+    Bypass cause = entry.always;
+    if (entry.filters != nullptr && cause == Bypass::kNone) {
+      cause = entry.filters->Check(signal, round_time_);
+    }
+    if (cause == Bypass::kNone) {
       Dispatch(signal, entry);
+    } else {
+      ++entry.bypassed[cause];
+      NoteBypass();
     }
     queue_.Release(i + 1);
   }
@@ -128,7 +133,7 @@ void Engine::Dispatch(const Signal& signal, DispatchTable::Entry& entry) {
   }
   if (threw) [[unlikely]] {
     ++entry.faults;
-    entry.unchanged.Forget();
+    if (entry.filters != nullptr) entry.filters->Forget();
   }
   if (!meter_.Add(entry.stats) && !alone) return;
   const BatchMeter::Batch batch = meter_.Close(clock_->Now());

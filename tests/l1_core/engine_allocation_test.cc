@@ -76,7 +76,7 @@ TEST(AllocationTest, AnEngineAllocatesNothingAfterItsStart) {
   }
   engine.Drain();
   EXPECT_EQ(Allocations(), before);
-  EXPECT_GT(engine.counters().bypassed_unchanged, 0u);
+  EXPECT_GT(engine.counters().bypassed[Bypass::kUnchanged], 0u);
   EXPECT_GT(engine.counters().refused_full, 0u);
   EXPECT_GT(reports, 0u);
 }

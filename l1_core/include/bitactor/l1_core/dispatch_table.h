@@ -10,6 +10,7 @@
 #include "bitactor/l1_core/signal.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l1_core/zero_tick.h"
+#include "bitactor/l1_core/zero_tick_pass.h"
 
 namespace bitactor {
 
@@ -39,17 +40,18 @@ enum class OverrunPolicy : uint8_t {
 // Cost: Find() is one compare and one load.
 class DispatchTable {
  public:
-  enum class Route : uint8_t { kUnknown, kHandler, kIgnore };
+  enum class Route : uint8_t { kUnknown, kHandler, kBypass };
 
   struct Entry {
     Route route = Route::kUnknown;
     OverrunPolicy on_overrun = OverrunPolicy::kObserve;
+    // With Route::kBypass: why every signal is bypassed.
+    Bypass always = Bypass::kNone;
     SignalHandler handler;
-    UnchangedFilter unchanged;
+    std::unique_ptr<ZeroTickPass> filters;  // null: none
     // Counts, of the engine's thread.
     HandlerStats stats;
-    uint64_t bypassed_unchanged = 0;
-    uint64_t bypassed_ignored = 0;
+    BypassCounts bypassed;
     uint64_t faults = 0;  // dispatches that threw
   };
 
@@ -57,7 +59,8 @@ class DispatchTable {
   explicit DispatchTable(size_t kinds);
 
   RegisterResult SetHandler(SignalKind kind, SignalHandler handler);
-  RegisterResult SetIgnored(SignalKind kind);
+  // Signals of this kind are bypassed, for this cause.
+  RegisterResult SetBypassed(SignalKind kind, Bypass cause);
   // No registration succeeds from now on.
   void Freeze() { frozen_ = true; }
   bool frozen() const { return frozen_; }
