@@ -30,9 +30,10 @@ WatchedWords::WatchedWords(const std::array<std::byte, kMaxSignalBytes>& watched
 
 bool ZeroTickPass::Ring::Contains(uint64_t value) const {
   // All of them, without an exit: the compiler compares several at once.
-  bool found = false;
-  for (size_t i = 0; i < size_; ++i) found |= values_[i] == value;
-  return found;
+  const uint64_t* const values = values_.data();
+  uint64_t found = 0;
+  for (size_t i = 0; i < size_; ++i) found |= values[i] == value ? 1 : 0;
+  return found != 0;
 }
 
 void ZeroTickPass::Ring::Push(uint64_t value) {

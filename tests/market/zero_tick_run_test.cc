@@ -20,7 +20,7 @@ constexpr char kStartOfDay[] = "nasdaq_itch50_startofday_1000msgs.itch";
 constexpr char kGoogle[] = "lobster_GOOG_2012-06-21_message_1.csv";
 constexpr char kGoogleBook[] = "lobster_GOOG_2012-06-21_orderbook_1.csv";
 
-ZeroTickReport Run(FeedReader& feed) {
+ZeroTickReport RunAll(FeedReader& feed) {
   static const TickClock clock(TickClock::Source::kManual);
   ZeroTickRun run(clock);
   const absl::Status status = run.Run(feed);
@@ -73,7 +73,7 @@ std::unique_ptr<FeedReader> Generated(uint64_t seed) {
 TEST(ZeroTickRunTest, TradesAsThePipelineDoes) {
   const uint64_t seed = test::Seed();
   for (uint64_t i = 0; i < 3; ++i) {
-    const ZeroTickReport report = Run(*Generated(seed + i));
+    const ZeroTickReport report = RunAll(*Generated(seed + i));
     ExpectAsSerial(report, *Generated(seed + i));
     EXPECT_GT(report.positions.fills, 10u) << "or nothing was shown";
     EXPECT_GT(report.bypassed[Bypass::kUnchanged], 1'000u);
@@ -83,7 +83,7 @@ TEST(ZeroTickRunTest, TradesAsThePipelineDoes) {
 
 TEST(ZeroTickRunTest, ApplesFeed) {
   BITACTOR_NEEDS_SHARED_DATA();
-  const ZeroTickReport report = Run(*Recorded(FeedFormat::kItch50, kApple));
+  const ZeroTickReport report = RunAll(*Recorded(FeedFormat::kItch50, kApple));
   ExpectAsSerial(report, *Recorded(FeedFormat::kItch50, kApple));
   EXPECT_EQ(report.signals, 10'000u);
   EXPECT_EQ(report.bypassed[Bypass::kIgnored], 54u);
@@ -91,7 +91,7 @@ TEST(ZeroTickRunTest, ApplesFeed) {
 
 TEST(ZeroTickRunTest, TheStartOfADayIsAdministration) {
   BITACTOR_NEEDS_SHARED_DATA();
-  const ZeroTickReport report = Run(*Recorded(FeedFormat::kItch50, kStartOfDay));
+  const ZeroTickReport report = RunAll(*Recorded(FeedFormat::kItch50, kStartOfDay));
   ExpectAsSerial(report, *Recorded(FeedFormat::kItch50, kStartOfDay));
   EXPECT_EQ(report.signals, 1'000u);
   EXPECT_EQ(report.bypassed[Bypass::kIgnored], 997u);
@@ -99,9 +99,9 @@ TEST(ZeroTickRunTest, TheStartOfADayIsAdministration) {
 
 TEST(ZeroTickRunTest, GooglesFeedWithAndWithoutItsBook) {
   BITACTOR_NEEDS_SHARED_DATA();
-  const ZeroTickReport orders = Run(*Recorded(FeedFormat::kLobster, kGoogle));
+  const ZeroTickReport orders = RunAll(*Recorded(FeedFormat::kLobster, kGoogle));
   ExpectAsSerial(orders, *Recorded(FeedFormat::kLobster, kGoogle));
-  const ZeroTickReport rows = Run(*Recorded(FeedFormat::kLobster, kGoogle, kGoogleBook));
+  const ZeroTickReport rows = RunAll(*Recorded(FeedFormat::kLobster, kGoogle, kGoogleBook));
   ExpectAsSerial(rows, *Recorded(FeedFormat::kLobster, kGoogle, kGoogleBook),
                  BookLogic::TopsFrom::kRows);
   EXPECT_EQ(orders.signals, 49'482u);
