@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <random>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "bench/optimizer_guard.h"
@@ -114,12 +115,43 @@ absl::StatusOr<Body> FiberSwitches(const Context& context) {
   };
 }
 
+// The filter pass alone, over signals that wait in memory. One in 1,024 is handled.
+absl::StatusOr<Body> FilterPass(const Context& context, const ZeroTickFilter& filter) {
+  constexpr size_t kSignals = 1024;
+  auto signals = std::make_shared<std::vector<Signal>>(kSignals);
+  for (size_t i = 0; i < kSignals; ++i) {
+    (*signals)[i] = Signal::Of(kQuote, Quote{1, i == 0 ? 99 : 100, 10});
+  }
+  return [&clock = context.clock, filter, signals](uint64_t operations) -> absl::StatusOr<Sample> {
+    ZeroTickPass pass;
+    pass.Add(filter);
+    RoundTime time(clock);
+    uint64_t handled = 0;
+    operations = (operations + kSignals - 1) / kSignals * kSignals;
+    const uint64_t start = clock.Now();
+    for (uint64_t i = 0; i < operations; i += kSignals) {
+      for (const Signal& signal : *signals) {
+        handled += pass.Check(signal, time) == Bypass::kNone ? 1 : 0;
+      }
+    }
+    const Sample sample = NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
+    if (handled != 2 * operations / kSignals)
+      return absl::InternalError("the filter did not let through what changed");
+    return sample;
+  };
+}
+
 }  // namespace
 
 void RegisterL1CoreRows(Registry& registry) {
   registry.Add({.name = "l1/dispatch", .note = "push to handler return, metered, batches of 16"},
                [](const Context& context) { return Signals(context, 1); });
-  registry.Add({.name = "l1/zero_tick", .note = "an unchanged value, resolved without its handler"},
+  registry.Add({.name = "l1/zero_tick", .note = "an unchanged value: the filter pass alone"},
+               [](const Context& context) {
+                 return FilterPass(context, Unchanged(&Quote::symbol, &Quote::price, &Quote::size));
+               });
+  registry.Add({.name = "l1/zero_tick_pushed",
+                .note = "an unchanged value: pushed, bypassed, counted, batches of 16"},
                [](const Context& context) { return Signals(context, 0); });
   registry.Add({.name = "l1/timer", .note = "arm and cancel, among 100,000 armed"}, Timers);
   registry.Add({.name = "l1/fiber_switch", .note = "one of two fibers that yield to each other"},

@@ -51,7 +51,7 @@ int main() {
   // [program]
 
   const EngineCounters counters = engine.counters();
-  return counters.dispatched == 2'500 && counters.bypassed_unchanged == 7'500 &&
+  return counters.dispatched == 2'500 && counters.bypassed[Bypass::kUnchanged] == 7'500 &&
                  book.best[1].price == 10'049
              ? 0
              : 1;

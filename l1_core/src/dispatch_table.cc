@@ -49,6 +49,10 @@ RegisterResult DispatchTable::Unregister(SignalKind kind) {
   return RegisterResult::kOk;
 }
 
-RegisterResult DispatchTable::SetIgnored(SignalKind kind) { return Register(kind, Route::kIgnore); }
+RegisterResult DispatchTable::SetBypassed(SignalKind kind, Bypass cause) {
+  const RegisterResult result = Register(kind, Route::kBypass);
+  if (result == RegisterResult::kOk) entries_[kind].always = cause;
+  return result;
+}
 
 }  // namespace bitactor

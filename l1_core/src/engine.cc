@@ -43,23 +43,25 @@ Engine::Engine(EngineOptions options)
       meter_(*clock_, options_.ticks, options_.budget),
       table_(options_.kinds),
       queue_(options_.queue_capacity),
-      set_aside_(options_.queue_capacity) {
+      set_aside_(options_.queue_capacity),
+      round_time_(*clock_) {
   debtors_.reserve(options_.kinds);
 }
 
 Engine::~Engine() = default;
 
 HandlerSetup Engine::On(SignalKind kind, SignalHandler handler) {
-  const RegisterResult result = table_.SetHandler(kind, std::move(handler));
+  return Registered(kind, table_.SetHandler(kind, std::move(handler)));
+}
+
+HandlerSetup Engine::Registered(SignalKind kind, RegisterResult result) {
   if (result == RegisterResult::kOk) return HandlerSetup(result, &table_.At(kind));
   ++refused_registrations_;
   return HandlerSetup(result, nullptr);
 }
 
 RegisterResult Engine::Ignore(SignalKind kind) {
-  const RegisterResult result = table_.SetIgnored(kind);
-  if (result != RegisterResult::kOk) ++refused_registrations_;
-  return result;
+  return Registered(kind, table_.SetBypassed(kind, Bypass::kIgnored)).result();
 }
 
 RegisterResult Engine::Unregister(SignalKind kind) {
@@ -76,10 +78,11 @@ RegisterResult Engine::Unregister(SignalKind kind) {
 
 PushResult Engine::Push(const Signal& signal) {
   if (!table_.Knows(signal.kind)) [[unlikely]] {
+    const bool bypass = options_.unhandled == UnhandledPolicy::kBypass;
+    std::atomic<uint64_t>& count = bypass ? bypassed_unhandled_ : refused_unknown_kind_;
     // Relaxed: a statistic with one writer.
-    refused_unknown_kind_.store(refused_unknown_kind_.load(std::memory_order_relaxed) + 1,
-                                std::memory_order_relaxed);
-    return PushResult::kUnknownKind;
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return bypass ? PushResult::kOk : PushResult::kUnknownKind;
   }
   if (!queue_.TryPush(signal)) return PushResult::kFull;
   if (parked()) [[unlikely]]
@@ -104,27 +107,17 @@ size_t Engine::Drain() {
 size_t Engine::DispatchRound() {
   const uint64_t begin = queue_.head();
   const uint64_t end = std::min<uint64_t>(queue_.tail(), begin + options_.round_signals);
+  round_time_.BeginRound();
   since_boundary_ = kMaxUnmeteredBypasses;  // the first dispatch reads the clock
   bool others_were_handled = false;
   uint64_t i = begin;
   for (; i < end; ++i) {
     const Signal& signal = queue_.At(i);
     DispatchTable::Entry& entry = table_.At(signal.kind);
-    const DispatchTable::Route route = entry.route.Get();
-    if (route == DispatchTable::Route::kIgnore) {
-      ++entry.bypassed_ignored;
-      NoteBypass();
-    } else if (route == DispatchTable::Route::kUnknown) [[unlikely]] {
-      ++entry.unregistered;
-      NoteBypass();
-    } else if (MustWait(entry)) [[unlikely]] {
+    if (MustWait(entry)) [[unlikely]] {
       if (!set_aside_.PushBack(entry.set_aside, signal)) break;  // the queue keeps it
-    } else if (entry.unchanged.active() && entry.unchanged.Bypasses(signal)) {
-      ++entry.bypassed_unchanged;
-      NoteBypass();
     } else {
-      Dispatch(signal, entry);
-      others_were_handled |= !entry.is_debtor;
+      others_were_handled |= Resolve(signal, entry);
     }
     queue_.Release(i + 1);
   }
@@ -133,6 +126,26 @@ size_t Engine::DispatchRound() {
     work += PayDebts(others_were_handled);
   if (!meter_.empty()) meter_.Close(clock_->Now());
   return work;
+}
+
+// Returns whether a handler ran that owes nothing.
+bool Engine::Resolve(const Signal& signal, DispatchTable::Entry& entry) {
+  if (entry.route.Get() == DispatchTable::Route::kUnknown) [[unlikely]] {
+    ++entry.unregistered;
+    NoteBypass();
+    return false;
+  }
+  Bypass cause = entry.always;
+  if (entry.filters != nullptr && cause == Bypass::kNone) {
+    cause = entry.filters->Check(signal, round_time_);
+  }
+  if (cause != Bypass::kNone) {
+    ++entry.bypassed[cause];
+    NoteBypass();
+    return false;
+  }
+  Dispatch(signal, entry);
+  return !entry.is_debtor;
 }
 
 size_t Engine::PayDebts(bool others_were_handled) {
@@ -151,12 +164,7 @@ size_t Engine::PayDebts(bool others_were_handled) {
     if (entry.debt_cycles == 0 && !entry.set_aside.empty()) {
       const Signal signal = set_aside_.Front(entry.set_aside);
       set_aside_.PopFront(entry.set_aside);
-      if (entry.unchanged.active() && entry.unchanged.Bypasses(signal)) {
-        ++entry.bypassed_unchanged;
-        NoteBypass();
-      } else {
-        Dispatch(signal, entry);
-      }
+      Resolve(signal, entry);
       ++handled;
     }
     if (MustWait(entry)) {
@@ -192,7 +200,7 @@ void Engine::Dispatch(const Signal& signal, DispatchTable::Entry& entry) {
   }
   if (threw) [[unlikely]] {
     ++entry.faults;
-    entry.unchanged.Forget();
+    if (entry.filters != nullptr) entry.filters->Forget();
   }
   if (!meter_.Add(entry.stats) && !alone) return;
   const BatchMeter::Batch batch = meter_.Close(clock_->Now());

@@ -11,16 +11,30 @@ double Percent(uint64_t part, uint64_t whole) {
   return whole != 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
+// "3 unchanged, 1 sampled": the causes that there were.
+std::string Causes(const BypassCounts& bypassed) {
+  std::string causes;
+  for (size_t i = 0; i < kBypassCauses; ++i) {
+    const auto cause = static_cast<Bypass>(i);
+    if (bypassed[cause] == 0) continue;
+    absl::StrAppend(&causes, causes.empty() ? "" : ", ", bypassed[cause], " ", BypassName(cause));
+  }
+  return causes;
+}
+
 std::string KindLine(SignalKind kind, const DispatchTable::Entry& entry,
                      const DispatchMeter& meter) {
-  if (entry.route.Get() == DispatchTable::Route::kIgnore) {
-    return absl::StrFormat("  kind %d: %d ignored\n", kind, entry.bypassed_ignored);
+  if (entry.route.Get() == DispatchTable::Route::kBypass) {
+    return absl::StrFormat("  kind %d: %d %s\n", kind, entry.bypassed[entry.always],
+                           BypassName(entry.always));
   }
+  const std::string causes = Causes(entry.bypassed);
   return absl::StrFormat(
-      "  kind %d: %d dispatched, %d unchanged; %.2f ticks a dispatch, worst %d; %d overruns, %d "
+      "  kind %d: %d dispatched%s%s; %.2f ticks a dispatch, worst %d; %d overruns, %d "
       "suspected, %d faults\n",
-      kind, entry.stats.dispatches, entry.bypassed_unchanged, meter.MeanTicks(entry.stats),
-      entry.stats.worst_ticks, entry.stats.overruns, entry.stats.suspected, entry.faults);
+      kind, entry.stats.dispatches, causes.empty() ? "" : ", ", causes,
+      meter.MeanTicks(entry.stats), entry.stats.worst_ticks, entry.stats.overruns,
+      entry.stats.suspected, entry.faults);
 }
 
 }  // namespace
@@ -35,8 +49,7 @@ EngineCounters Engine::counters() const {
     const DispatchTable::Entry& entry = table_.At(static_cast<SignalKind>(kind));
     sum.dispatched += entry.stats.dispatches;
     sum.overruns += entry.stats.overruns;
-    sum.bypassed_unchanged += entry.bypassed_unchanged;
-    sum.bypassed_ignored += entry.bypassed_ignored;
+    sum.bypassed += entry.bypassed;
     sum.faults += entry.faults;
     sum.exonerated += entry.exonerated;
     sum.unregistered += entry.unregistered;
@@ -45,12 +58,16 @@ EngineCounters Engine::counters() const {
   sum.pushed = queue_.tail();
   sum.set_aside = set_aside_.size();
   sum.queued = sum.pushed - queue_.head() + sum.set_aside;
+  // Relaxed: a statistic. These were resolved at the door.
+  sum.bypassed[Bypass::kUnhandled] = bypassed_unhandled_.load(std::memory_order_relaxed);
+  sum.pushed += sum.bypassed[Bypass::kUnhandled];
   return sum;
 }
 
 std::string Engine::Report() const {
   const EngineCounters sum = counters();
-  const uint64_t bypassed = sum.bypassed_unchanged + sum.bypassed_ignored;
+  const uint64_t bypassed = sum.bypassed.total();
+  const std::string causes = Causes(sum.bypassed);
   const uint64_t resolved = sum.dispatched + bypassed;
   double ticks = 0;
   std::string kinds;
@@ -61,12 +78,11 @@ std::string Engine::Report() const {
     kinds += KindLine(kind, table_.At(kind), meter());
   }
   std::string report = absl::StrFormat(
-      "%d signals pushed: %d dispatched, %d bypassed (%.1f %%: %d unchanged, %d ignored), %d "
-      "queued\n"
+      "%d signals pushed: %d dispatched, %d bypassed (%.1f %%%s%s), %d queued\n"
       "refused: %d full, %d of unknown kind\n"
       "%.2f ticks a signal, budget %d ticks: %d overruns, %d batches suspected, %d faults\n",
-      sum.pushed, sum.dispatched, bypassed, Percent(bypassed, resolved), sum.bypassed_unchanged,
-      sum.bypassed_ignored, sum.queued, sum.refused_full, sum.refused_unknown_kind,
+      sum.pushed, sum.dispatched, bypassed, Percent(bypassed, resolved), causes.empty() ? "" : ": ",
+      causes, sum.queued, sum.refused_full, sum.refused_unknown_kind,
       resolved != 0 ? ticks / static_cast<double>(resolved) : 0.0, meter().budget().count(),
       sum.overruns, sum.suspicions, sum.faults);
   if (sum.refused_registrations != 0) {

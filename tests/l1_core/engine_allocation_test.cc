@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "absl/time/time.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/frame_pool.h"
 
@@ -64,6 +65,9 @@ TEST(AllocationTest, AnEngineAllocatesNothingAfterItsStart) {
             clock.Advance(s.As<Quote>().sequence % 100 == 0 ? 2'000 : 10);
           })
       .ZeroTick(Unchanged(&Quote::price))
+      .ZeroTick(DuplicateWithin(&Quote::sequence, 16), SampleEvery(1),
+                RateLimit(1'000, absl::Nanoseconds(1)), DeadBand(&Quote::price, 0),
+                ExpiredAfter(&Quote::sequence, absl::InfiniteDuration()))
       .OnOverrun(OverrunPolicy::kReport);
   engine.Ignore(2);
   engine.Poll();
@@ -76,7 +80,7 @@ TEST(AllocationTest, AnEngineAllocatesNothingAfterItsStart) {
   }
   engine.Drain();
   EXPECT_EQ(Allocations(), before);
-  EXPECT_GT(engine.counters().bypassed_unchanged, 0u);
+  EXPECT_GT(engine.counters().bypassed[Bypass::kUnchanged], 0u);
   EXPECT_GT(engine.counters().refused_full, 0u);
   EXPECT_GT(reports, 0u);
 }

@@ -69,6 +69,8 @@ TEST_F(ProgramTest, TheRecordedAaplFeedHasItsKnownExecutionsForAnyNumberOfShards
     const json report = json::parse(outcome.out);
     EXPECT_EQ(report["feed_messages"], 10'000);
     EXPECT_EQ(report["live_orders"], 215);
+    EXPECT_EQ(report["zero_tick"]["signals"], 10'000);
+    EXPECT_EQ(report["zero_tick"]["by_cause"], json({{"ignored", 54}, {"unchanged", 7'153}}));
     EXPECT_EQ(report["executions"]["visible"]["count"], 849);
     EXPECT_EQ(report["executions"]["visible"]["shares"], 56'086);
     EXPECT_EQ(report["executions"]["visible"]["notional"], 180'077'391'300);
@@ -107,7 +109,12 @@ TEST_F(ProgramTest, TheStartOfARecordedDayHasItsCounts) {
   if (!std::filesystem::exists(feed)) GTEST_SKIP() << "skipped: no recorded feeds at " << feed;
   const test::Outcome outcome = RunProgram("run --json --format itch50 --feed " + feed);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(json::parse(outcome.out)["feed_messages"], 1'000);
+  const json report = json::parse(outcome.out);
+  EXPECT_EQ(report["feed_messages"], 1'000);
+  EXPECT_EQ(report["zero_tick"]["signals"], 1'000);
+  EXPECT_EQ(report["zero_tick"]["bypassed"], 997);
+  EXPECT_EQ(report["zero_tick"]["share"], 0.997);
+  EXPECT_EQ(report["zero_tick"]["by_cause"], json({{"ignored", 997}}));
 }
 
 TEST_F(ProgramTest, ReplayEqualsTheRunAndUntilStopsBefore) {

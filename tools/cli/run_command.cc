@@ -13,6 +13,7 @@
 #include "market/feed_reader.h"
 #include "market/itch50_generator.h"
 #include "market/itch50_reader.h"
+#include "market/zero_tick_run.h"
 #include "pipeline/report.h"
 #include "pipeline/run.h"
 
@@ -84,7 +85,9 @@ absl::StatusOr<std::unique_ptr<FeedPacer>> MakePacer(const std::string& pace) {
   return std::make_unique<FeedPacer>(factor);
 }
 
-int Execute(market::FeedReader& feed, const RunArguments& arguments, bool defects) {
+// `again`: the same feed from its beginning, for the report on zero ticks; null: none.
+int Execute(market::FeedReader& feed, market::FeedReader* again, const RunArguments& arguments,
+            bool defects) {
   absl::StatusOr<std::unique_ptr<FeedPacer>> pacer = MakePacer(arguments.pace);
   if (!pacer.ok()) return Fail(pacer.status());
   pipeline::RunOptions options;
@@ -105,6 +108,13 @@ int Execute(market::FeedReader& feed, const RunArguments& arguments, bool defect
     report = pipeline::RunFeed(feed, options);
   }
   if (!report.ok()) return Fail(report.status());
+  // A feed that was cut short has no share of the whole.
+  if (again != nullptr && report->fault.ok()) {
+    const TickClock clock;
+    market::ZeroTickRun zero_tick(clock);
+    if (absl::Status status = zero_tick.Run(*again); !status.ok()) return Fail(status);
+    report->zero_tick = zero_tick.Report();
+  }
   if (arguments.json) {
     std::fputs(pipeline::ToJson(*report).c_str(), stdout);
   } else if (!arguments.dump_book.empty()) {
@@ -139,7 +149,10 @@ int Run(const RunArguments& arguments) {
       !status.ok()) {
     return Fail(status);
   }
-  return Execute(**feed, arguments, /*defects=*/false);
+  absl::StatusOr<std::unique_ptr<market::FeedReader>> again =
+      market::OpenFeed(PosixFiles(), *format, arguments.feed, arguments.book);
+  if (!again.ok()) return Fail(again.status());
+  return Execute(**feed, again->get(), arguments, /*defects=*/false);
 }
 
 int Demo(RunArguments arguments) {
@@ -172,7 +185,7 @@ int Demo(RunArguments arguments) {
              !status.ok()) {
     return Fail(status);
   }
-  return Execute(**feed, arguments, !arguments.no_defects);
+  return Execute(**feed, /*again=*/nullptr, arguments, !arguments.no_defects);
 }
 
 void AddCommon(CLI::App& command, RunArguments& arguments) {

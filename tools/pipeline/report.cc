@@ -82,6 +82,33 @@ void AddTotals(const Totals& totals, Json& json) {
   if (!totals.dump.empty()) json["book"] = totals.dump;
 }
 
+std::string ZeroTickText(const market::ZeroTickReport& zero_tick) {
+  std::string causes;
+  for (size_t i = 0; i < kBypassCauses; ++i) {
+    const auto cause = static_cast<Bypass>(i);
+    if (zero_tick.bypassed[cause] == 0) continue;
+    absl::StrAppend(&causes, causes.empty() ? ": " : ", ", Grouped(zero_tick.bypassed[cause]), " ",
+                    BypassName(cause));
+  }
+  return absl::StrFormat(
+      "  zero tick   %s of %s messages need no strategy, %.1f %%%s; %.2f ticks a message, %.2f of "
+      "them for the books\n",
+      Grouped(zero_tick.bypassed.total()), Grouped(zero_tick.signals), 100 * zero_tick.share(),
+      causes, zero_tick.mean_ticks, zero_tick.mean_ticks_books);
+}
+
+Json ZeroTick(const market::ZeroTickReport& zero_tick) {
+  Json by_cause = Json::object();
+  for (size_t i = 0; i < kBypassCauses; ++i) {
+    const auto cause = static_cast<Bypass>(i);
+    if (zero_tick.bypassed[cause] != 0) by_cause[BypassName(cause)] = zero_tick.bypassed[cause];
+  }
+  return {{"signals", zero_tick.signals},       {"bypassed", zero_tick.bypassed.total()},
+          {"share", zero_tick.share()},         {"by_cause", by_cause},
+          {"mean_ticks", zero_tick.mean_ticks}, {"mean_ticks_books", zero_tick.mean_ticks_books},
+          {"intents", zero_tick.intents},       {"fills", zero_tick.positions.fills}};
+}
+
 std::string TotalsText(const Totals& totals) {
   std::string text = absl::StrFormat(
       "  books       %s symbols, %s live orders; executed %s shares in %s trades, hidden %s in "
@@ -148,6 +175,7 @@ std::string ToText(const RunReport& report) {
   absl::StrAppendFormat(&text, "  risk        %s intents, %s approved%s%s\n",
                         Grouped(report.intents), Grouped(report.approved),
                         rejected.empty() ? "" : "; refused: ", rejected);
+  if (report.zero_tick.has_value()) absl::StrAppend(&text, ZeroTickText(*report.zero_tick));
   absl::StrAppendFormat(&text, "\n  %-10s %12s %10s %10s %10s %10s\n", "stage", "messages", "p50",
                         "p99", "p99.9", "max");
   for (const StageReport& stage : report.stages) {
@@ -191,6 +219,7 @@ std::string ToJson(const RunReport& report) {
   json["approved"] = report.approved;
   json["rejected"] = Json::object();
   for (const auto& [cause, count] : report.rejected) json["rejected"][cause] = count;
+  if (report.zero_tick.has_value()) json["zero_tick"] = ZeroTick(*report.zero_tick);
   json["spans"] = report.spans;
   json["spans_dropped"] = report.spans_dropped;
   json["error"] =

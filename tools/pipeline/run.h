@@ -17,6 +17,7 @@
 #include "market/position_logic.h"
 #include "market/risk_logic.h"
 #include "market/row_check.h"
+#include "market/zero_tick_run.h"
 
 namespace bitactor::pipeline {
 
@@ -75,6 +76,8 @@ struct RunReport : Totals {
   uint64_t suspicions = 0;  // of an overrun among messages that were metered together
   uint64_t spans = 0;
   uint64_t spans_dropped = 0;
+  // The same feed on L1 alone, if the caller ran it (market::ZeroTickRun).
+  std::optional<market::ZeroTickReport> zero_tick;
   // OK, or why the feed or the journal ended it early. Everything before that is in the counts.
   absl::Status fault;
 };

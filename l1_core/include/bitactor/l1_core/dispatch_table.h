@@ -12,6 +12,7 @@
 #include "bitactor/l1_core/signal.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l1_core/zero_tick.h"
+#include "bitactor/l1_core/zero_tick_pass.h"
 
 namespace bitactor {
 
@@ -45,7 +46,7 @@ enum class OverrunPolicy : uint8_t {
 // Cost: Find() is one compare and one load.
 class DispatchTable {
  public:
-  enum class Route : uint8_t { kUnknown, kHandler, kIgnore };
+  enum class Route : uint8_t { kUnknown, kHandler, kBypass };
 
   // A route that its engine's thread may take back while producers ask for it.
   class SharedRoute {
@@ -62,12 +63,13 @@ class DispatchTable {
   struct Entry {
     SharedRoute route;
     OverrunPolicy on_overrun = OverrunPolicy::kObserve;
+    // With Route::kBypass: why every signal is bypassed.
+    Bypass always = Bypass::kNone;
     SignalHandler handler;
-    UnchangedFilter unchanged;
+    std::unique_ptr<ZeroTickPass> filters;  // null: none
     // Counts, of the engine's thread.
     HandlerStats stats;
-    uint64_t bypassed_unchanged = 0;
-    uint64_t bypassed_ignored = 0;
+    BypassCounts bypassed;
     uint64_t faults = 0;        // dispatches that threw
     uint64_t exonerated = 0;    // overruns during which the thread was preempted
     uint64_t unregistered = 0;  // signals that were queued when their kind was unregistered
@@ -81,7 +83,8 @@ class DispatchTable {
   explicit DispatchTable(size_t kinds);
 
   RegisterResult SetHandler(SignalKind kind, SignalHandler handler);
-  RegisterResult SetIgnored(SignalKind kind);
+  // Signals of this kind are bypassed, for this cause.
+  RegisterResult SetBypassed(SignalKind kind, Bypass cause);
   // Forgets who handles the kind; its counts stay. The engine's thread, also after Freeze().
   RegisterResult Unregister(SignalKind kind);
   // No registration succeeds from now on.

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l1_core/zero_tick.h"
+#include "bitactor/l1_core/zero_tick_pass.h"
 
 namespace bitactor {
 
@@ -54,13 +56,20 @@ enum class StopPolicy : uint8_t {
   kLeave,  // leaves it: Run() says how much, and a later Run() or Poll() goes on with it
 };
 
+// What Push() does with a signal of a kind that nobody registered.
+enum class UnhandledPolicy : uint8_t {
+  kRefuse,  // refuses it: PushResult::kUnknownKind
+  kBypass,  // counts it as Bypass::kUnhandled, at the price of a look-up; it is not queued
+};
+
 struct EngineOptions {
   size_t queue_capacity = SignalQueue::kDefaultCapacity;  // signals, a power of two, 2 to 2^20
   Ticks budget{8};                                        // of one dispatch, 1 to 10^9
   TickConfig ticks = {};
   // Injected time; null: the engine makes its own, which takes 2 ms. Must outlive the engine.
   const TickClock* clock = nullptr;
-  size_t kinds = 256;          // signals are of kind 0 to kinds - 1; 1 to 65,536
+  size_t kinds = 256;  // signals are of kind 0 to kinds - 1; 1 to 65,536
+  UnhandledPolicy unhandled = UnhandledPolicy::kRefuse;
   size_t round_signals = 256;  // most signals resolved in one Poll(), at least 1
   uint32_t idle_pauses = 64;   // rounds without work before Run() yields the processor,
   uint32_t idle_yields = 16;   // and yields before it sleeps
@@ -98,9 +107,13 @@ class Context {
 class HandlerSetup {
  public:
   RegisterResult result() const { return result_; }
-  // The filter that resolves signals without running the handler; a second call replaces the first.
-  HandlerSetup& ZeroTick(UnchangedFilter filter) {
-    if (entry_ != nullptr) entry_->unchanged = filter;
+  // Filters that resolve signals without running the handler (zero_tick.h). Further ones add up; a
+  // second one of the same cause replaces the first.
+  template <typename... Filters>
+  HandlerSetup& ZeroTick(const Filters&... filters) {
+    if (entry_ == nullptr) return *this;
+    if (entry_->filters == nullptr) entry_->filters = std::make_unique<ZeroTickPass>();
+    (entry_->filters->Add(filters), ...);
     return *this;
   }
   HandlerSetup& OnOverrun(OverrunPolicy policy) {
@@ -118,7 +131,7 @@ class HandlerSetup {
 };
 
 // Sums over all kinds; by kind: Engine::CountersOf().
-// pushed = dispatched + bypassed_unchanged + bypassed_ignored + unregistered + queued.
+// pushed = dispatched + bypassed.total() + unregistered + queued.
 struct EngineCounters {
   uint64_t pushed = 0;
   uint64_t refused_full = 0;
@@ -126,8 +139,7 @@ struct EngineCounters {
   uint64_t refused_registrations = 0;
   uint64_t dispatched = 0;
   uint64_t unregistered = 0;  // queued when their kind was unregistered, and dropped
-  uint64_t bypassed_unchanged = 0;
-  uint64_t bypassed_ignored = 0;
+  BypassCounts bypassed;
   uint64_t queued = 0;  // of these set_aside in debt
   uint64_t set_aside = 0;
   uint64_t overruns = 0;
@@ -151,7 +163,8 @@ struct EngineCounters {
 // Ownership: signals are copied in; pollers and the clock are the caller's and outlive the engine.
 // Errors: refusals are typed and counted. A handler that throws is counted as a fault, its signal
 //   dropped, and the engine goes on.
-// Cost: one clock reading for up to eight dispatches (BatchMeter); a bypassed signal reads none.
+// Cost: one clock reading for up to eight dispatches (BatchMeter); a bypassed signal reads none,
+//   but filters that ask for the time read it once a round.
 class Engine {
  public:
   // REQUIRES: options in their ranges.
@@ -162,6 +175,11 @@ class Engine {
 
   // Set-up, before the first Poll().
   HandlerSetup On(SignalKind kind, SignalHandler handler);
+  // A handler that nobody would notice is not kept.
+  template <typename Handler>
+  requires kEffectFree<std::decay_t<Handler>> HandlerSetup On(SignalKind kind, Handler&&) {
+    return Registered(kind, table_.SetBypassed(kind, Bypass::kEffectFree));
+  }
   // Signals of this kind cost nothing: taken, counted, dropped.
   RegisterResult Ignore(SignalKind kind);
   // Engine's thread, at any time: the kind is unknown from now on. What is queued of it is dropped
@@ -202,8 +220,10 @@ class Engine {
  private:
   friend class Context;
 
+  HandlerSetup Registered(SignalKind kind, RegisterResult result);
   size_t DispatchRound();
   void Dispatch(const Signal& signal, DispatchTable::Entry& entry);
+  bool Resolve(const Signal& signal, DispatchTable::Entry& entry);
   void NoteBypass();
   // What is done with an overrun of a dispatch that was metered alone.
   void ActOnOverrun(SignalKind kind, DispatchTable::Entry& entry, uint64_t cycles);
@@ -231,10 +251,12 @@ class Engine {
   std::optional<PreemptionWitness> witness_;  // of the thread that polls
   absl::Status placement_;
   uint64_t refused_registrations_ = 0;
+  RoundTime round_time_;
   uint32_t since_boundary_ = 0;  // signals bypassed since the last dispatch of this round
   internal::ParkingSpot parking_;
   // Written by the producer alone.
   alignas(kCacheLineBytes) std::atomic<uint64_t> refused_unknown_kind_{0};
+  std::atomic<uint64_t> bypassed_unhandled_{0};
 };
 
 }  // namespace bitactor
