@@ -35,7 +35,7 @@ TEST(ClockLinesStressTest, TheOraclesLinesMeet) {
 // In every schedule: what At() returns is on a line that was the newest, or the one before it, at
 // some moment of the call. A mixture of two lines would be on none (L1 to L3).
 TEST(ClockLinesStressTest, AReadingIsOnOneLineWhateverIsPublishedMeanwhile) {
-  const auto lines = static_cast<uint64_t>(test::Rounds(8'000'000));
+  const auto lines = static_cast<uint64_t>(test::Rounds(3'000'000));
   ClockLines published;
   published.Start(LineOf(0));
   std::atomic<uint64_t> newest{0};
