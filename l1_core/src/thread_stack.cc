@@ -44,6 +44,13 @@ struct Request {
 
 Request request;
 
+// Askers stand in a row, and so do those who want names: absl::Symbolize() has a lock of its own,
+// but its library is not built for the thread sanitizer.
+Mutex& OneAtATime() {
+  static Mutex* const mutex = new Mutex;
+  return *mutex;
+}
+
 // Not absl::GetStackTrace(): it follows frame pointers, which -O2 does without, and finds no
 // frame at all. The unwinder of g++ reads the tables that exceptions use, and with glibc 2.35
 // (_dl_find_object) takes no lock for it: allowed in a signal handler.
@@ -84,8 +91,12 @@ void OnSignal(int, siginfo_t*, void* context) {
     Walk walk{.interrupted_at = InterruptedAt(context), .stack = request.stack};
     walk.stack.depth = 0;
     _Unwind_Backtrace(NoteFrame, &walk);
-    // No table for where it was (or a sanitizer delivered the signal later): that address alone.
-    if (!walk.inside) walk.stack.frames[walk.stack.depth++] = walk.interrupted_at;
+    if (walk.stack.depth == 0) {
+      // Not found: no table says how that place was called, or a thread sanitizer delivers the
+      // signal later. Then from here on, the handler's own frames included.
+      walk.inside = true;
+      _Unwind_Backtrace(NoteFrame, &walk);
+    }
     // SYNC(stack-request): pairs with the asker.
     request.state.store(StateOf(kWritten, self), std::memory_order_release);
     ::syscall(SYS_futex, &request.state, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
@@ -133,8 +144,7 @@ bool AwaitAnswer(pid_t thread, uint64_t patience_ns) {
 }  // namespace
 
 bool NoteThreadStack(pid_t thread, uint64_t patience_ns, ThreadStack* stack) {
-  static Mutex* const one_at_a_time = new Mutex;
-  MutexLock lock(one_at_a_time);
+  MutexLock lock(&OneAtATime());
   static const bool installed = InstallHandler();
   if (!installed || thread == 0) return false;
   // SYNC(stack-request): pairs with OnSignal().
@@ -150,6 +160,7 @@ bool NoteThreadStack(pid_t thread, uint64_t patience_ns, ThreadStack* stack) {
 
 std::vector<std::string> ThreadStack::Names() const {
   std::vector<std::string> names;
+  MutexLock lock(&OneAtATime());
   for (size_t i = 0; i < depth; ++i) {
     // Behind the innermost frame stand return addresses: the call is before them.
     const uintptr_t address = i == 0 ? frames[i] : frames[i] - 1;

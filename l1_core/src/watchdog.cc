@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kMinuteNs = 60'000'000'000;
 // How long a stuck thread may take to say where it is: it may wait for a processor first.
-constexpr uint64_t kStackPatienceNs = 100'000'000;
+constexpr uint64_t kStackPatienceNs = 1'000'000'000;
 
 WatchdogOptions Checked(WatchdogOptions options) {
   BITACTOR_CHECK_LE(uint64_t{1}, options.stuck_after_ns);

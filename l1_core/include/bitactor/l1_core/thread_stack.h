@@ -29,7 +29,7 @@ struct ThreadStack {
 // Bounds: the innermost 32 frames.
 // Errors: false: nothing was noted, because the thread is gone, did not run or blocks the signal
 //   for `patience_ns`, or because the program has a handler of its own for SIGURG.
-// Cost: the interrupted thread loses some 10 to 50 us; its system calls are begun again, but
+// Cost: the interrupted thread loses some 5 to 100 us; its system calls are begun again, but
 //   those that Linux never restarts (nanosleep, poll, epoll_wait) return EINTR.
 bool NoteThreadStack(pid_t thread, uint64_t patience_ns, ThreadStack* stack);
 

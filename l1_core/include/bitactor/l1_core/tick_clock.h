@@ -31,17 +31,17 @@ class ClockPort {
   virtual uint64_t CounterHertz() { return 0; }
 };
 
-// Order: one thread's times never step back, whatever Recheck() finds, nor do those that threads
-//   hand to each other, but for what the counters of two cores differ. Two exceptions: a
+// Order: times never step back, whatever Recheck() finds: not those of one thread, nor those that
+//   threads hand to each other, but for what the counters of two cores differ. Exceptions: a
 //   counter that ran backwards is read until the next Recheck() notices; a thread held for over 10
-//   ms between two instructions of Recheck() shortens the time just past by at most 1 us for each
-//   10 ms more.
+//   ms while it publishes, and a reading that becomes a time only two rechecks later, are wrong by
+//   at most 200 ppm of the delay, 2 us for each 10 ms, unless the rate itself had changed.
 // Threads: all methods may be called by any thread. Handed around by pointer, never copied.
 // Progress: readers never wait; Recheck() gives way to one that is running.
 // Errors: none; where the counter cannot be trusted the clock falls back to CLOCK_MONOTONIC by
-//   itself, in cycles of the length it had before.
-// Cost: measured in docs/l1_core.md: Now() is one rdtsc (9.5 ns on a virtual machine) or one
-//   clock_gettime (23 ns); ToNanos() one multiplication and five loads.
+//   itself, in cycles of the length they had before.
+// Cost: Now() is one rdtsc (9.7 ns on a virtual machine) or one clock_gettime (23 ns); ToNanos()
+//   one multiplication and five loads, 1.1 ns.
 class TickClock {
  public:
   enum class Source : uint8_t {
@@ -86,7 +86,7 @@ class TickClock {
   // Compares the counter with CLOCK_MONOTONIC, measures its rate over the time since the start, and
   // bends the clock towards CLOCK_MONOTONIC. To be called about once a second by whoever has the
   // time: it looks at the clock and returns when the last comparison is less than a second old,
-  // and takes about 2 us otherwise. Const: what the clock is does not change, only how well it is
+  // and takes some 5 us otherwise. Const: what the clock is does not change, only how well it is
   // known.
   void Recheck() const;
   // What the rechecks found. All zero for sources that need none.
