@@ -24,8 +24,8 @@ SYSTEM_HEADERS = set(
     stddef.h stdint.h stdio.h stdlib.h string.h time.h
     dirent.h endian.h execinfo.h fcntl.h libgen.h netdb.h poll.h pthread.h sched.h semaphore.h
     spawn.h syscall.h termios.h ucontext.h unistd.h
-    arm_acle.h arm_neon.h cpuid.h emmintrin.h immintrin.h nmmintrin.h smmintrin.h x86intrin.h
-    xmmintrin.h""".split()
+    arm_acle.h arm_neon.h cpuid.h emmintrin.h immintrin.h nmmintrin.h smmintrin.h unwind.h
+    x86intrin.h xmmintrin.h""".split()
 )
 
 
