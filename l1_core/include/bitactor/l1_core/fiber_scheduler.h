@@ -84,8 +84,8 @@ struct FiberCounters {
 //   The clock is the caller's and outlives the scheduler. Engine and scheduler go in any order, if
 //   the engine does not poll any more.
 // Errors: an exception that leaves a body ends that fiber alone and is given to who joins it, else
-//   counted and reported. Waits of a fiber are for itself: nothing but what this header and
-//   signal_arrival.h offer may be awaited in one.
+//   counted and reported. Nothing but what this header and signal_arrival.h offer may be awaited
+//   in a fiber.
 // Cost: a turn is a queue operation and an indirect call each way. The clock is read in rounds in
 //   which a timer is armed, in turns of fibers that use YieldIfOver(), and by Sleep().
 class FiberScheduler final : public Poller {

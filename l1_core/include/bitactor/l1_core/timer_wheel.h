@@ -53,7 +53,9 @@ class Timer : private internal::TimerLink {
 // Ownership: the wheel owns no timer. One that goes before its timers cancels them.
 // Errors: none. A clock that steps back fires nothing early: time stands still until it catches up.
 // Cost: Arm() and Cancel() touch one slot: constant time, no allocation. A timer that fires was
-//   moved at most 10 times before, mostly once or twice. Advance() with nothing due is one compare.
+//   moved at most 10 times before, mostly once or twice; timers of one slot are moved together, some
+//   10 ns each, which for a million with distant deadlines is one Advance() of 10 ms. Advance() with
+//   nothing due is one compare.
 // Design: 11 levels of 64 slots. Level l groups deadlines that differ from the wheel's base first
 //   in digit l (base 64, the lowest is 0), by that digit. So a slot of level 0 is one nanosecond,
 //   and a list in it is in the order of arming, because lists are moved down in order, before a
