@@ -15,6 +15,10 @@ namespace {
 // So many bypassed signals (about 3 ns each) are charged to the next dispatch at most.
 constexpr uint32_t kMaxUnmeteredBypasses = 4;
 
+// A busy engine asks this seldom whether its clock is due for a comparison, an idle one before it
+// sleeps.
+constexpr uint64_t kRoundsPerRecheck = 4096;
+
 EngineOptions Checked(EngineOptions options) {
   BITACTOR_CHECK(std::has_single_bit(options.queue_capacity));
   BITACTOR_CHECK_LE(options.queue_capacity, size_t{1} << 20);
@@ -94,8 +98,14 @@ size_t Engine::Poll() {
   table_.Freeze();
   size_t work = 0;
   // By index: a poller may add another one.
-  for (size_t i = 0; i < pollers_.size(); ++i) work += pollers_[i]->Poll();
-  return work + DispatchRound();
+  for (size_t i = 0; i < pollers_.size(); ++i) {
+    heartbeat_.BeginPoller(i);
+    work += pollers_[i]->Poll();
+  }
+  work += DispatchRound();
+  heartbeat_.Rest();
+  if (++rounds_ % kRoundsPerRecheck == 0) clock_->Recheck();
+  return work;
 }
 
 size_t Engine::Drain() {
@@ -191,6 +201,7 @@ void Engine::Dispatch(const Signal& signal, DispatchTable::Entry& entry) {
   }
   since_boundary_ = 0;
   if (alone && witness_.has_value()) witness_->LayMark();
+  heartbeat_.BeginHandler(signal.kind);
   Context context(*this, meter_.start_cycles());
   bool threw = false;
   try {
@@ -236,6 +247,7 @@ size_t Engine::Run(std::stop_token stop) {
   std::optional<ScopedPin> pin;
   if (options_.cpu.has_value()) placement_ = pin.emplace(*options_.cpu).status();
   witness_.emplace();
+  heartbeat_.RunsHere();
   if (options_.on_start) options_.on_start(*this);
   const uint32_t park_after = options_.idle_pauses + options_.idle_yields;
   uint32_t idle_rounds = 0;
@@ -265,6 +277,7 @@ bool Engine::HasWork() {
 }
 
 void Engine::Park(const std::stop_token& stop) {
+  clock_->Recheck();
   // Work that no round can do now (its target is full) keeps the engine awake, at the lowest price.
   if (HasWork()) {
     ::sched_yield();
