@@ -65,7 +65,9 @@ PushResult Engine::Push(const Signal& signal) {
                                 std::memory_order_relaxed);
     return PushResult::kUnknownKind;
   }
-  if (!queue_.TryPush(signal)) return PushResult::kFull;
+  const PushResult result = queue_.TryPush(signal);
+  if (result != PushResult::kOk) [[unlikely]]
+    return result;
   if (parked()) [[unlikely]]
     Wake();
   return PushResult::kOk;
@@ -87,7 +89,7 @@ size_t Engine::Drain() {
 
 size_t Engine::DispatchRound() {
   const uint64_t begin = queue_.head();
-  const uint64_t end = std::min<uint64_t>(queue_.tail(), begin + options_.round_signals);
+  const uint64_t end = queue_.ReadTail(options_.round_signals);
   since_boundary_ = kMaxUnmeteredBypasses;  // the first dispatch reads the clock
   for (uint64_t i = begin; i < end; ++i) {
     const Signal& signal = queue_.At(i);
