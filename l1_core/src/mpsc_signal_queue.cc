@@ -34,8 +34,9 @@ BatchPushResult MpscSignalQueue::Producer::PushBatch(std::span<const Signal> sig
   if (good > 0) {
     const Indices got = queue_->Claim(*place_, good);
     for (size_t i = 0; i < got.count; ++i) {
-      queue_->Copy(got.begin + i, signals[i]);
-      queue_->Show(got.begin + i);
+      Signal& slot = queue_->Slot(got.begin + i);
+      Copy(slot, signals[i]);
+      Show(slot, got.begin + i);
     }
     batch.taken = got.count;
     if (got.count < good) batch.result = PushResult::kFull;

@@ -26,7 +26,7 @@ namespace bitactor {
 //   refuses and counts.
 // Ownership: a Producer gives its place back at its end; the queue outlives them.
 // Errors: refusals are typed and counted; what is refused was never queued.
-// Cost: that of a SignalQueue and one compare-and-swap per push or batch, 8 ns alone. No allocation
+// Cost: that of a SignalQueue and one compare-and-swap per push or batch, 10 ns alone. No allocation
 //   after construction.
 //
 // Invariants, beside those of SignalRing:
@@ -56,12 +56,12 @@ class MpscSignalQueue : public internal::SignalRing {
         Add(place_->refused_bad_size, 1);
         return PushResult::kBadSize;
       }
-      return PushWith([&](uint64_t index) { queue_->Copy(index, signal); });
+      return PushWith([&](Signal& slot) { Copy(slot, signal); });
     }
     // As TryPush(Signal::Of(kind, value)), built where it will lie. kOk or kFull.
     template <typename T>
     PushResult Emplace(SignalKind kind, const T& value) {
-      return PushWith([&](uint64_t index) { queue_->Slot(index).Set(kind, value); });
+      return PushWith([&](Signal& slot) { slot.Set(kind, value); });
     }
     // As many of the first `signals` as there is room for, with nothing of others between. What is
     // refused for want of room is counted signal by signal; of a bad size only the first one is
@@ -77,8 +77,9 @@ class MpscSignalQueue : public internal::SignalRing {
       const Indices got = queue_->Claim(*place_, 1);
       if (got.count == 0) [[unlikely]]
         return PushResult::kFull;
-      fill(got.begin);
-      queue_->Show(got.begin);
+      Signal& slot = queue_->Slot(got.begin);
+      fill(slot);
+      Show(slot, got.begin);
       return PushResult::kOk;
     }
 

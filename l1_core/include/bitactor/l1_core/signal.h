@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <type_traits>
 
 #include "bitactor/l1_core/check.h"
@@ -50,7 +51,13 @@ struct alignas(kCacheLineBytes) Signal {
     kind = new_kind;
     size_bytes = sizeof(T);
     reserved = 0;
-    std::memcpy(payload, &value, sizeof(T));
+    if constexpr (alignof(T) <= alignof(uint64_t) && std::is_copy_constructible_v<T>) {
+      // Member by member, straight from registers: g++ makes 16-byte loads of a memcpy, and one
+      // that spans two fresh 8-byte stores waits for both, some 5 ns.
+      ::new (static_cast<void*>(payload)) T(value);
+    } else {
+      std::memcpy(payload, &value, sizeof(T));
+    }
     if constexpr (sizeof(T) < kMaxSignalBytes) {
       std::memset(payload + sizeof(T), 0, kMaxSignalBytes - sizeof(T));
     }

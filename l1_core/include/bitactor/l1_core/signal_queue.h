@@ -34,12 +34,12 @@ class SignalQueue : public internal::SignalRing {
       Add(refused_bad_size_, 1);
       return PushResult::kBadSize;
     }
-    return PushWith([&](uint64_t index) { Copy(index, signal); });
+    return PushWith([&](Signal& slot) { Copy(slot, signal); });
   }
   // Producer: as TryPush(Signal::Of(kind, value)), built where it will lie. kOk or kFull.
   template <typename T>
   PushResult Emplace(SignalKind kind, const T& value) {
-    return PushWith([&](uint64_t index) { Slot(index).Set(kind, value); });
+    return PushWith([&](Signal& slot) { slot.Set(kind, value); });
   }
   // Producer: as many of the first `signals` as there is room for. What is refused for want of room
   // is counted signal by signal; of a bad size only the first one is looked at and counted.
@@ -76,8 +76,9 @@ class SignalQueue : public internal::SignalRing {
     }
     // Relaxed: a statistic for others; the mark is what shows the signal.
     claimed_.store(index + 1, std::memory_order_relaxed);
-    fill(index);
-    Show(index);
+    Signal& slot = Slot(index);
+    fill(slot);
+    Show(slot, index);
     return PushResult::kOk;
   }
 

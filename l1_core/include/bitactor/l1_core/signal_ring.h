@@ -94,17 +94,16 @@ class SignalRing {
 
   // Producer: the slot of an index that it owns.
   Signal& Slot(uint64_t index) { return slots_[index & mask_]; }
-  void Copy(uint64_t index, const Signal& signal) {
-    Signal& slot = Slot(index);
+  static void Copy(Signal& slot, const Signal& signal) {
     slot.kind = signal.kind;
     slot.size_bytes = signal.size_bytes;
     slot.reserved = 0;
     std::memcpy(slot.payload, signal.payload, kMaxSignalBytes);
   }
-  // Producer: the slot is filled and now the consumer's.
-  void Show(uint64_t index) {
+  // Producer: the slot of `index` is filled and from now on the consumer's.
+  static void Show(Signal& slot, uint64_t index) {
     // SYNC(ring-mark): pairs with IsShown(); the signal's bytes happen before the mark.
-    std::atomic_ref(Slot(index).sequence).store(Mark(index), std::memory_order_release);
+    std::atomic_ref(slot.sequence).store(Mark(index), std::memory_order_release);
   }
   // Producer: every index before it may be claimed anew, a capacity later.
   uint64_t ReadReleased() const {
