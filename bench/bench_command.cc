@@ -151,6 +151,7 @@ int RunBenchCommand(const BenchOptions& options, std::ostream& out, std::ostream
   RegisterMachineRows(registry);
   RegisterMachinePairRows(registry);
   RegisterL1CoreRows(registry);
+  RegisterL1QueueRows(registry);
   RegisterTracingRows(registry);
   RegisterPersistenceRows(registry);
   RegisterL2MailboxRows(registry);

@@ -1,10 +1,11 @@
 // machine/* rows that need two cores: what a cache line and a message cost between them.
+#include <array>
 #include <atomic>
 #include <memory>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "bench/cpu_pair.h"
 #include "bench/optimizer_guard.h"
 #include "bench/rows.h"
 #include "bitactor/l1_core/frame.h"
@@ -15,40 +16,6 @@ namespace bitactor::bench {
 namespace {
 
 constexpr size_t kLaneSlots = 1024;
-
-// The two processors of a pair row. A pair that shares one processor would measure the scheduler.
-struct Pair {
-  int here;
-  int there;
-};
-
-absl::StatusOr<Pair> TwoCpus() {
-  const std::vector<int> cpus = AllowedCpus();
-  if (cpus.size() < 2) {
-    return absl::UnavailableError(
-        absl::StrCat("needs 2 processors, this process may use ", cpus.size()));
-  }
-  return Pair{cpus.back(), cpus.front()};
-}
-
-// Runs `partner` on the other processor and `main_part` on this one, from when both are there until
-// both are done; returns what `main_part` returned.
-template <typename Partner, typename MainPart>
-Sample RunPair(const Pair& pair, Partner partner, MainPart main_part) {
-  const ScopedPin pin(pair.here);
-  std::atomic<bool> ready{false};
-  std::thread thread([&] {
-    const ScopedPin partner_pin(pair.there);
-    // SYNC(pair-ready): relaxed is enough, it orders no data; thread start and join do.
-    ready.store(true, std::memory_order_relaxed);
-    partner();
-  });
-  // SYNC(pair-ready)
-  while (!ready.load(std::memory_order_relaxed)) std::this_thread::yield();
-  Sample sample = main_part();
-  thread.join();
-  return sample;
-}
 
 struct alignas(kCacheLineBytes) Line {
   // Written by both in turn: odd values by the main thread, even ones by its partner.
@@ -84,6 +51,44 @@ absl::StatusOr<Body> CacheLineRoundTrip(const Context& context) {
   return [&clock = context.clock, pair = *pair,
           line = std::make_shared<Line>()](uint64_t operations) -> absl::StatusOr<Sample> {
     return PassLine(clock, pair, *line, operations);
+  };
+}
+
+// As PassLine, but each way over a line of its own, which only its sender writes. A line that comes
+// with the other's turn need not be asked for; these two must be, before each write. So it is with
+// any two queues.
+Sample PassTwoLines(const TickClock& clock, const Pair& pair, Line& there, Line& back,
+                    uint64_t round_trips) {
+  // Relaxed: nobody is at the lines yet, and the partner's thread starts after it.
+  there.turn.store(0, std::memory_order_relaxed);
+  back.turn.store(0, std::memory_order_relaxed);
+  const auto partner = [&there, &back, round_trips] {
+    for (uint64_t i = 1; i <= round_trips; ++i) {
+      // SYNC(line-turn)
+      while (there.turn.load(std::memory_order_acquire) != i) {
+      }
+      back.turn.store(i, std::memory_order_release);
+    }
+  };
+  return RunPair(pair, partner, [&] {
+    const uint64_t start = clock.Now();
+    for (uint64_t i = 1; i <= round_trips; ++i) {
+      // SYNC(line-turn)
+      there.turn.store(i, std::memory_order_release);
+      while (back.turn.load(std::memory_order_acquire) != i) {
+      }
+    }
+    return NsPerOperation(clock.NanosIn(clock.Now() - start), round_trips);
+  });
+}
+
+absl::StatusOr<Body> TwoLinesRoundTrip(const Context& context) {
+  const auto pair = TwoCpus();
+  if (!pair.ok()) return pair.status();
+  // Not neighbours, which some processors fetch together.
+  return [&clock = context.clock, pair = *pair, lines = std::make_shared<std::array<Line, 4>>()](
+             uint64_t operations) -> absl::StatusOr<Sample> {
+    return PassTwoLines(clock, pair, lines->front(), lines->back(), operations);
   };
 }
 
@@ -191,6 +196,11 @@ void RegisterMachinePairRows(Registry& registry) {
                 .operations_min = 1000,
                 .note = "one line, two pinned spinning threads"},
                CacheLineRoundTrip);
+  registry.Add({.name = "machine/two_lines_rtt",
+                .bases = {"machine/cacheline_rtt"},
+                .operations_min = 1000,
+                .note = "a line for each way: the least that two queues can take"},
+               TwoLinesRoundTrip);
   registry.Add({.name = "machine/spsc_rtt",
                 .bases = {"machine/cacheline_rtt"},
                 .operations_min = 1000,

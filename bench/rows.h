@@ -9,6 +9,7 @@ namespace bitactor::bench {
 void RegisterMachineRows(Registry& registry);      // machine_bench.cc
 void RegisterMachinePairRows(Registry& registry);  // machine_pair_bench.cc: two cores
 void RegisterL1CoreRows(Registry& registry);       // l1_core_bench.cc
+void RegisterL1QueueRows(Registry& registry);      // l1_queue_bench.cc: two cores
 void RegisterTracingRows(Registry& registry);      // tracing_bench.cc
 void RegisterPersistenceRows(Registry& registry);  // persistence_bench.cc
 void RegisterL2MailboxRows(Registry& registry);    // l2_mailbox_bench.cc

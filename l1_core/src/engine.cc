@@ -88,7 +88,9 @@ PushResult Engine::Push(const Signal& signal) {
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return bypass ? PushResult::kOk : PushResult::kUnknownKind;
   }
-  if (!queue_.TryPush(signal)) return PushResult::kFull;
+  const PushResult result = queue_.TryPush(signal);
+  if (result != PushResult::kOk) [[unlikely]]
+    return result;
   if (parked()) [[unlikely]]
     Wake();
   return PushResult::kOk;
@@ -116,7 +118,7 @@ size_t Engine::Drain() {
 
 size_t Engine::DispatchRound() {
   const uint64_t begin = queue_.head();
-  const uint64_t end = std::min<uint64_t>(queue_.tail(), begin + options_.round_signals);
+  const uint64_t end = queue_.ReadTail(options_.round_signals);
   round_time_.BeginRound();
   since_boundary_ = kMaxUnmeteredBypasses;  // the first dispatch reads the clock
   bool others_were_handled = false;

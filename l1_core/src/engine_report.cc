@@ -55,7 +55,7 @@ EngineCounters Engine::counters() const {
     sum.unregistered += entry.unregistered;
   }
   sum.suspicions = meter_.suspicions();
-  sum.pushed = queue_.tail();
+  sum.pushed = queue_.pushed();
   sum.set_aside = set_aside_.size();
   sum.queued = sum.pushed - queue_.head() + sum.set_aside;
   // Relaxed: a statistic. These were resolved at the door.

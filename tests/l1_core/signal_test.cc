@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-
-#include "bitactor/l1_core/signal_queue.h"
+#include <cstring>
 
 namespace bitactor {
 namespace {
@@ -36,32 +36,19 @@ TEST(SignalDeathTest, ReadingAnotherTypeIsABug) {
   EXPECT_DEATH(signal.As<uint64_t>(), "the values were 4 and 8");
 }
 
-TEST(SignalQueueTest, FirstInFirstOut) {
-  SignalQueue queue(4);
-  for (uint32_t i = 0; i < 3; ++i) ASSERT_TRUE(queue.TryPush(Signal::Of(kPrice, i)));
-  ASSERT_EQ(queue.tail(), 3u);
-  for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(queue.At(i).As<uint32_t>(), i);
+TEST(SignalTest, KnowsWhatItHolds) {
+  EXPECT_TRUE(Signal::Of(kPrice, uint32_t{1}).Holds<uint32_t>());
+  EXPECT_FALSE(Signal::Of(kPrice, uint32_t{1}).Holds<uint64_t>());
 }
 
-TEST(SignalQueueTest, AFullQueueRefusesAndCounts) {
-  SignalQueue queue(2);
-  EXPECT_TRUE(queue.TryPush(Signal::Of(kPrice)));
-  EXPECT_TRUE(queue.TryPush(Signal::Of(kPrice)));
-  EXPECT_FALSE(queue.TryPush(Signal::Of(kPrice)));
-  EXPECT_FALSE(queue.TryPush(Signal::Of(kPrice)));
-  EXPECT_EQ(queue.refused(), 2u);
-  EXPECT_EQ(queue.tail(), 2u) << "what is refused was never queued";
+TEST(SignalTest, PayloadBytesAfterTheValueAreZero) {
+  Signal signal;
+  std::memset(&signal, 0xAB, sizeof(signal));
+  signal.Set(kPrice, uint16_t{7});
+  for (size_t i = sizeof(uint16_t); i < kMaxSignalBytes; ++i) {
+    EXPECT_EQ(signal.payload[i], std::byte{0}) << i;
+  }
 }
-
-TEST(SignalQueueTest, AReleaseMakesRoom) {
-  SignalQueue queue(2);
-  queue.TryPush(Signal::Of(kPrice));
-  queue.TryPush(Signal::Of(kPrice));
-  queue.Release(1);
-  EXPECT_TRUE(queue.TryPush(Signal::Of(kPrice)));
-}
-
-TEST(SignalQueueTest, Holds1024UnlessTold) { EXPECT_EQ(SignalQueue().capacity(), 1024u); }
 
 }  // namespace
 }  // namespace bitactor
