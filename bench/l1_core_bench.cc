@@ -42,7 +42,7 @@ absl::StatusOr<Body> Signals(const Context& context, int64_t step) {
     for (uint64_t i = 0; i < operations; i += kBatch) {
       for (uint64_t j = 0; j < kBatch; ++j) {
         quote.price += step;
-        engine.Push(Signal::Of(kQuote, quote));
+        engine.Push(kQuote, quote);
       }
       engine.Poll();
     }

@@ -42,6 +42,7 @@ std::string KindLine(SignalKind kind, const DispatchTable::Entry& entry,
 EngineCounters Engine::counters() const {
   EngineCounters sum;
   sum.refused_full = queue_.refused();
+  sum.refused_bad_size = queue_.refused_bad_size();
   // Relaxed: a statistic.
   sum.refused_unknown_kind = refused_unknown_kind_.load(std::memory_order_relaxed);
   sum.refused_registrations = refused_registrations_;
@@ -79,10 +80,10 @@ std::string Engine::Report() const {
   }
   std::string report = absl::StrFormat(
       "%d signals pushed: %d dispatched, %d bypassed (%.1f %%%s%s), %d queued\n"
-      "refused: %d full, %d of unknown kind\n"
+      "refused: %d full, %d of unknown kind, %d of bad size\n"
       "%.2f ticks a signal, budget %d ticks: %d overruns, %d batches suspected, %d faults\n",
       sum.pushed, sum.dispatched, bypassed, Percent(bypassed, resolved), causes.empty() ? "" : ": ",
-      causes, sum.queued, sum.refused_full, sum.refused_unknown_kind,
+      causes, sum.queued, sum.refused_full, sum.refused_unknown_kind, sum.refused_bad_size,
       resolved != 0 ? ticks / static_cast<double>(resolved) : 0.0, meter().budget().count(),
       sum.overruns, sum.suspicions, sum.faults);
   if (sum.refused_registrations != 0) {

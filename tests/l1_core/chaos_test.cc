@@ -74,8 +74,8 @@ struct Victim {
     EXPECT_EQ(sum.pushed, answers.ok);
     EXPECT_EQ(sum.refused_full, answers.full);
     EXPECT_EQ(sum.refused_unknown_kind, answers.unknown_kind);
-    EXPECT_EQ(sum.pushed,
-              sum.dispatched + sum.bypassed_unchanged + sum.bypassed_ignored + sum.queued);
+    EXPECT_EQ(sum.refused_bad_size, answers.bad_size);
+    EXPECT_EQ(sum.pushed, sum.dispatched + sum.bypassed.total() + sum.queued);
     EXPECT_EQ(sum.dispatched, quotes + malformed + sum.faults);
   }
 

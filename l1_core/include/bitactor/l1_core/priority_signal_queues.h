@@ -25,7 +25,7 @@ inline constexpr size_t kSignalPriorities = 4;
 //   the first signal of its priority (kMaxTurnsToFirst - 1), and 24 n + 23 before one that stands
 //   behind n of its own. What comes during a round waits for the next one, whose turns go on where
 //   those of this one ended.
-// Cost: a look at each queue per round, and 2 ns a signal.
+// Cost: a look at each queue per round and level.
 template <typename Queue>
 class PrioritySignalQueues {
  public:
