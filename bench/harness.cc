@@ -172,6 +172,7 @@ absl::StatusOr<std::vector<const Registry::Entry*>> Registry::Select(
 Results RunRows(const Registry& registry, const std::vector<const Registry::Entry*>& entries,
                 const Context& context, const RunOptions& options) {
   std::vector<Running> all;
+  all.reserve(entries.size());
   for (const Registry::Entry* entry : entries)
     all.push_back({entry, nullptr, {}, absl::OkStatus()});
   const auto in_turn = [&](uint32_t round, const auto& step) {

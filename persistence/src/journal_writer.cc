@@ -160,7 +160,7 @@ absl::Status JournalWriter::Close() {
   if (closed_) return absl::OkStatus();
   closed_ = true;
   limit_ = 0;
-  const absl::Status status = preparer_ != nullptr ? preparer_->Stop() : absl::OkStatus();
+  absl::Status status = preparer_ != nullptr ? preparer_->Stop() : absl::OkStatus();
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
   if (tail != sealed_tail_) SealUntil(tail + 1);
   mapping_.reset();

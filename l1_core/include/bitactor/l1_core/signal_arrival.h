@@ -49,7 +49,7 @@ class SignalArrival {
 class SignalArrival::Awaiter final : private internal::WaitNode {
  public:
   bool await_ready() const noexcept { return false; }
-  void await_suspend(internal::FiberHandle fiber) noexcept;
+  void await_suspend(internal::FiberHandle waiting) noexcept;
   std::optional<Signal> await_resume() const noexcept { return signal_; }
 
  private:

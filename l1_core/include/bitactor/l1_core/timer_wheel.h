@@ -120,11 +120,11 @@ class TimerWheel {
   uint32_t SlotOf(uint64_t deadline_ns) const;
   // The first slot that is not empty of levels 0 to 10, or kLate.
   uint32_t FirstSlot() const;
-  void Append(uint32_t slot, Timer& timer);
+  void Append(uint32_t index, Timer& timer);
   void Unlink(Timer& timer);
-  void MoveDown(uint32_t slot);
+  void MoveDown(uint32_t index);
   size_t FireDue(uint64_t now_ns);
-  size_t FireAll(uint32_t slot, uint64_t now_ns);
+  size_t FireAll(uint32_t index, uint64_t now_ns);
 
   uint64_t next_ns_ = kNever;
   uint64_t passed_ns_;
