@@ -1,47 +1,18 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
+#include <memory>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/frame_pool.h"
-
-namespace {
-// Relaxed: one thread allocates here.
-std::atomic<uint64_t> allocations{0};
-
-void* Allocate(size_t size_bytes, size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, size_bytes) != 0) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-
-void* operator new(size_t size_bytes) { return Allocate(size_bytes, alignof(std::max_align_t)); }
-void* operator new[](size_t size_bytes) { return Allocate(size_bytes, alignof(std::max_align_t)); }
-void* operator new(size_t size_bytes, std::align_val_t alignment) {
-  return Allocate(size_bytes, static_cast<size_t>(alignment));
-}
-void* operator new[](size_t size_bytes, std::align_val_t alignment) {
-  return Allocate(size_bytes, static_cast<size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+#include "support/allocation_counter.h"
 
 namespace bitactor {
 namespace {
 
-uint64_t Allocations() { return allocations.load(std::memory_order_relaxed); }
+using test::AllocationCount;
 
 struct Quote {
   uint64_t price;
@@ -49,9 +20,9 @@ struct Quote {
 };
 
 TEST(AllocationTest, TheCounterSeesAllocations) {
-  const uint64_t before = Allocations();
-  delete new int(1);
-  EXPECT_EQ(Allocations(), before + 1);
+  const uint64_t before = AllocationCount();
+  const auto counted = std::make_unique<std::vector<int>>(100);
+  EXPECT_EQ(AllocationCount(), before + 2);
 }
 
 TEST(AllocationTest, AnEngineAllocatesNothingAfterItsStart) {
@@ -72,14 +43,14 @@ TEST(AllocationTest, AnEngineAllocatesNothingAfterItsStart) {
   engine.Ignore(2);
   engine.Poll();
 
-  const uint64_t before = Allocations();
+  const uint64_t before = AllocationCount();
   for (uint64_t i = 0; i < 10'000; ++i) {
     while (engine.Push(Signal::Of(1, Quote{i / 2, i})) == PushResult::kFull) engine.Poll();
     engine.Push(Signal::Of(2));
     engine.Push(Signal::Of(3));
   }
   engine.Drain();
-  EXPECT_EQ(Allocations(), before);
+  EXPECT_EQ(AllocationCount(), before);
   EXPECT_GT(engine.counters().bypassed[Bypass::kUnchanged], 0u);
   EXPECT_GT(engine.counters().refused_full, 0u);
   EXPECT_GT(reports, 0u);
@@ -87,12 +58,12 @@ TEST(AllocationTest, AnEngineAllocatesNothingAfterItsStart) {
 
 TEST(AllocationTest, AFramePoolAllocatesNothingAfterItsStart) {
   FramePool pool(16);
-  const uint64_t before = Allocations();
+  const uint64_t before = AllocationCount();
   for (int i = 0; i < 100; ++i) {
     Frame* frame = pool.Acquire();
     pool.Release(frame);
   }
-  EXPECT_EQ(Allocations(), before);
+  EXPECT_EQ(AllocationCount(), before);
 }
 
 }  // namespace

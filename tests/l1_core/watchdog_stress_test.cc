@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/debugging/symbolize.h"
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l1_core/thread_stack.h"
 #include "bitactor/l1_core/watchdog.h"
@@ -39,6 +40,12 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 
 constexpr uint64_t kPatientNs = 10'000'000'000;
+
+// An emulator's /proc/self/maps and program are its own, so that no address has a name.
+bool AddressesHaveNames() {
+  char name[64];
+  return absl::Symbolize(reinterpret_cast<void*>(&BitactorTestSpins), name, sizeof(name));
+}
 
 TEST(WatchdogStressTest, NamesTheFunctionThatDoesNotReturn) {
   spin_no_more.store(false, std::memory_order_relaxed);
@@ -68,6 +75,8 @@ TEST(WatchdogStressTest, NamesTheFunctionThatDoesNotReturn) {
   EXPECT_EQ(report.doing, "handler of kind 7 (quote)");
   EXPECT_GE(report.duration_ns, 10'000'000u);
   EXPECT_GT(end.duration_ns, report.duration_ns);
+  EXPECT_GE(report.stack.size(), 3u);
+  if (!AddressesHaveNames()) GTEST_SKIP() << "skipped the names: this process sees none";
   EXPECT_THAT(report.stack, Contains(HasSubstr("BitactorTestSpins"))) << report.ToString();
   EXPECT_THAT(report.stack, Contains(HasSubstr("BitactorTestCallsTheOneThatSpins")))
       << report.ToString();
@@ -155,7 +164,9 @@ TEST(ThreadStackStressTest, EachGetsTheStackOfTheThreadItAskedFor) {
     EXPECT_GE(answers, rounds / 2);
     // All but those noted while a handler for the exception was being entered, where the tables are
     // not exact, and what a sanitizer delivered later.
-    EXPECT_GT(named, 0);
+    if (AddressesHaveNames()) {
+      EXPECT_GT(named, 0);
+    }
   };
   std::thread here([&] { ask(BitactorTestWorksHere, "WorksHere", "WorksThere"); });
   ask(BitactorTestWorksThere, "WorksThere", "WorksHere");

@@ -1,7 +1,7 @@
 #include "bitactor/persistence/journal.h"
 
-#include "persistence/allocation_count.h"
 #include "persistence/journal_fixture.h"
+#include "support/allocation_counter.h"
 
 namespace bitactor::test {
 namespace {
