@@ -72,10 +72,11 @@ TEST(PageMemoryTest, NeighboursDoNotCountEachOthersHugePages) {
 TEST(PageMemoryTest, ReportsNoHugePagesWhereTheKernelNeverGivesThem) {
   std::string enabled;
   std::getline(std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled"), enabled);
-  const PageMemory memory = MapOrDie(PageMemory::kHugePageBytes, {.huge_pages = true});
-  if (enabled.empty() || enabled.find("[never]") != std::string::npos) {
-    EXPECT_EQ(memory.huge_bytes(), 0u);
+  if (enabled.find("[never]") == std::string::npos) {
+    GTEST_SKIP() << "skipped: this kernel gives huge pages, or does not say";
   }
+  const PageMemory memory = MapOrDie(PageMemory::kHugePageBytes, {.huge_pages = true});
+  EXPECT_EQ(memory.huge_bytes(), 0u);
 }
 
 TEST(PageMemoryTest, CanLieOnAChosenNode) {
