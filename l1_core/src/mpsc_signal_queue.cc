@@ -48,20 +48,11 @@ BatchPushResult MpscSignalQueue::Producer::PushBatch(std::span<const Signal> sig
   return batch;
 }
 
-uint64_t MpscSignalQueue::refused() const {
+uint64_t MpscSignalQueue::SumOf(std::atomic<uint64_t> Place::*count) const {
   uint64_t sum = 0;
   // Relaxed: a statistic.
   for (size_t i = 0; i < producers_; ++i) {
-    sum += places_[i].refused.load(std::memory_order_relaxed);
-  }
-  return sum;
-}
-
-uint64_t MpscSignalQueue::refused_bad_size() const {
-  uint64_t sum = 0;
-  // Relaxed: a statistic.
-  for (size_t i = 0; i < producers_; ++i) {
-    sum += places_[i].refused_bad_size.load(std::memory_order_relaxed);
+    sum += (places_[i].*count).load(std::memory_order_relaxed);
   }
   return sum;
 }

@@ -38,6 +38,19 @@ class FabricTest : public ::testing::Test {
     return *std::move(fabric);
   }
 
+  // A mailbox whose handler takes as many nanoseconds as the number that it is given.
+  Address ServeBusy(Fabric& fabric) {
+    return fabric.Serve("busy",
+                        [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  }
+  // One burst, handled.
+  static void SendBurst(Fabric& fabric, Port& port, Address to,
+                        const std::vector<uint64_t>& numbers) {
+    for (const uint64_t number : numbers) port.Post(to, Number{number});
+    port.Flush();
+    fabric.WaitIdle();
+  }
+
   TickClock clock_{TickClock::Source::kManual, 5'000};
   test::TempDir dir_;
 };
@@ -374,12 +387,9 @@ TEST_F(FabricTest, ANameThatIsTooLongHasNoAddress) {
 
 TEST_F(FabricTest, MessagesMeteredTogetherShareTheTimeOfTheirSpans) {
   auto fabric = Start(Options());
-  const Address busy = fabric->Serve(
-      "busy", [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  const Address busy = ServeBusy(*fabric);
   Port port = fabric->OpenPort();
-  for (uint32_t i = 0; i < BatchMeter::kExactDispatches; ++i) port.Post(busy, Number{10});
-  port.Flush();
-  fabric->WaitIdle();
+  SendBurst(*fabric, port, busy, std::vector<uint64_t>(BatchMeter::kExactDispatches, 10));
   for (size_t i = 1; i <= BatchMeter::kMaxTogether; ++i) port.Post(busy, Number{10 * i});
   port.Flush();
   fabric->WaitIdle();
@@ -395,8 +405,7 @@ TEST_F(FabricTest, MessagesMeteredTogetherShareTheTimeOfTheirSpans) {
 
 TEST_F(FabricTest, WhoseLatencyIsRecordedIsMeteredAlone) {
   auto fabric = Start(Options());
-  const Address busy = fabric->Serve(
-      "busy", [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  const Address busy = ServeBusy(*fabric);
   LatencyHistogram latency;
   fabric->shard(0).Find(busy.id)->latency = &latency;
   Port port = fabric->OpenPort();
@@ -412,15 +421,10 @@ TEST_F(FabricTest, WhoseLatencyIsRecordedIsMeteredAlone) {
 
 TEST_F(FabricTest, AnOverrunAmongOthersIsASuspicion) {
   auto fabric = Start(Options());
-  const Address busy = fabric->Serve(
-      "busy", [&](const Message& m, Sender&) { clock_.Advance(m.As<Number>().value); });
+  const Address busy = ServeBusy(*fabric);
   Port port = fabric->OpenPort();
-  for (uint32_t i = 0; i < BatchMeter::kExactDispatches; ++i) port.Post(busy, Number{10});
-  port.Flush();
-  fabric->WaitIdle();
-  for (const uint64_t ns : {10, 2'000, 10}) port.Post(busy, Number{ns});
-  port.Flush();
-  fabric->WaitIdle();
+  SendBurst(*fabric, port, busy, std::vector<uint64_t>(BatchMeter::kExactDispatches, 10));
+  SendBurst(*fabric, port, busy, {10, 2'000, 10});
   EXPECT_EQ(fabric->Overruns(), 0u);
   EXPECT_EQ(fabric->Suspicions(), 1u);
 }

@@ -102,9 +102,9 @@ class MpscSignalQueue : public internal::SignalRing {
   // producers are still.
   uint64_t pushed() const { return claimed_.load(std::memory_order_relaxed); }
   // Signals refused because the queue was full, by all producers that ever were. As pushed().
-  uint64_t refused() const;
+  uint64_t refused() const { return SumOf(&Place::refused); }
   // Signals refused with kBadSize. As pushed().
-  uint64_t refused_bad_size() const;
+  uint64_t refused_bad_size() const { return SumOf(&Place::refused_bad_size); }
 
  private:
   // What one producer knows. Written by it alone (M3).
@@ -150,6 +150,8 @@ class MpscSignalQueue : public internal::SignalRing {
     const auto all = static_cast<int64_t>(capacity());
     return static_cast<size_t>(std::clamp<int64_t>(all - used, 0, all));
   }
+
+  uint64_t SumOf(std::atomic<uint64_t> Place::*count) const;
 
   // Immutable after construction.
   const size_t producers_;
