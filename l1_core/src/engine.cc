@@ -47,10 +47,7 @@ Engine::Engine(EngineOptions options)
       meter_(*clock_, options_.ticks, options_.budget),
       table_(options_.kinds),
       queue_(options_.queue_capacity),
-      set_aside_(options_.queue_capacity),
-      round_time_(*clock_) {
-  debtors_.reserve(options_.kinds);
-}
+      round_time_(*clock_) {}
 
 Engine::~Engine() = default;
 
@@ -88,16 +85,22 @@ PushResult Engine::Push(const Signal& signal) {
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return bypass ? PushResult::kOk : PushResult::kUnknownKind;
   }
-  const PushResult result = queue_.TryPush(signal);
-  if (result != PushResult::kOk) [[unlikely]]
-    return result;
-  if (parked()) [[unlikely]]
-    Wake();
-  return PushResult::kOk;
+  return WakeAfter(queue_.TryPush(signal));
+}
+
+void Engine::Start() {
+  table_.Freeze();
+  for (size_t i = 0; i < table_.kinds(); ++i) {
+    if (table_.At(static_cast<SignalKind>(i)).on_overrun != OverrunPolicy::kDebt) continue;
+    set_aside_ = internal::SetAside(options_.queue_capacity);
+    debtors_.reserve(options_.kinds);
+    return;
+  }
 }
 
 size_t Engine::Poll() {
-  table_.Freeze();
+  if (!table_.frozen()) [[unlikely]]
+    Start();
   size_t work = 0;
   // By index: a poller may add another one.
   for (size_t i = 0; i < pollers_.size(); ++i) {

@@ -198,10 +198,7 @@ class Engine {
   PushResult Push(SignalKind kind, const T& value) {
     if (!table_.Knows(kind)) [[unlikely]]
       return Push(Signal::Of(kind));  // refuses or bypasses, and counts
-    const PushResult result = queue_.Emplace(kind, value);
-    if (result == PushResult::kOk && parked()) [[unlikely]]
-      Wake();
-    return result;
+    return WakeAfter(queue_.Emplace(kind, value));
   }
 
   // One bounded round over all pollers and the queue; returns the work seen.
@@ -235,6 +232,14 @@ class Engine {
  private:
   friend class Context;
 
+  // Producer: a sleeping engine hears of what was queued.
+  PushResult WakeAfter(PushResult result) {
+    if (result == PushResult::kOk && parked()) [[unlikely]]
+      Wake();
+    return result;
+  }
+  // The first round: registrations end, and what they need is allocated.
+  void Start();
   HandlerSetup Registered(SignalKind kind, RegisterResult result);
   size_t DispatchRound();
   void Dispatch(const Signal& signal, DispatchTable::Entry& entry);
@@ -258,7 +263,7 @@ class Engine {
   std::vector<Poller*> pollers_;
   DispatchTable table_;
   SignalQueue queue_;
-  internal::SetAside set_aside_;
+  internal::SetAside set_aside_;  // of queue_capacity places where a kind can be in debt
   // What is left of a debtor's budget of this round for a dispatch at its end. Before that it is 0:
   // the round's end pays.
   uint64_t round_allowance_cycles_ = 0;

@@ -28,7 +28,7 @@ class SetAside {
     bool empty() const { return first == kNone; }
   };
 
-  explicit SetAside(size_t capacity)
+  explicit SetAside(size_t capacity = 0)
       : capacity_(capacity), places_(std::make_unique<Place[]>(capacity)) {
     for (size_t i = 0; i < capacity; ++i) {
       places_[i].next = i + 1 < capacity ? static_cast<uint32_t>(i + 1) : kNone;
@@ -71,8 +71,8 @@ class SetAside {
     uint32_t next;
   };
 
-  const size_t capacity_;
-  const std::unique_ptr<Place[]> places_;
+  size_t capacity_;
+  std::unique_ptr<Place[]> places_;
   uint32_t free_ = kNone;
   size_t size_ = 0;
 };
