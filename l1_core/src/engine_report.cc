@@ -31,9 +31,9 @@ std::string KindLine(SignalKind kind, const DispatchTable::Entry& entry,
   const std::string causes = Causes(entry.bypassed);
   return absl::StrFormat(
       "  kind %d: %d dispatched%s%s; %.2f ticks a dispatch, worst %d; %d overruns, %d "
-      "suspected, %d faults\n",
+      "exonerated, %d suspected, %d faults\n",
       kind, entry.stats.dispatches, causes.empty() ? "" : ", ", causes,
-      meter.MeanTicks(entry.stats), entry.stats.worst_ticks, entry.stats.overruns,
+      meter.MeanTicks(entry.stats), entry.stats.worst_ticks, entry.stats.overruns, entry.exonerated,
       entry.stats.suspected, entry.faults);
 }
 
@@ -81,11 +81,12 @@ std::string Engine::Report() const {
   std::string report = absl::StrFormat(
       "%d signals pushed: %d dispatched, %d bypassed (%.1f %%%s%s), %d queued\n"
       "refused: %d full, %d of unknown kind, %d of bad size\n"
-      "%.2f ticks a signal, budget %d ticks: %d overruns, %d batches suspected, %d faults\n",
+      "%.2f ticks a signal, budget %d ticks: %d overruns, %d exonerated, %d batches suspected, %d "
+      "faults\n",
       sum.pushed, sum.dispatched, bypassed, Percent(bypassed, resolved), causes.empty() ? "" : ": ",
       causes, sum.queued, sum.refused_full, sum.refused_unknown_kind, sum.refused_bad_size,
       resolved != 0 ? ticks / static_cast<double>(resolved) : 0.0, meter().budget().count(),
-      sum.overruns, sum.suspicions, sum.faults);
+      sum.overruns, sum.exonerated, sum.suspicions, sum.faults);
   if (sum.refused_registrations != 0) {
     absl::StrAppend(&report, sum.refused_registrations,
                     " registrations refused: look at the results of On() and Ignore()\n");

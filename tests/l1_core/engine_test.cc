@@ -258,9 +258,10 @@ TEST_F(EngineTest, ReportSaysWhatHappened) {
             "4 signals pushed: 1 dispatched, 3 bypassed (75.0 %: 2 ignored, 1 unchanged), 0 "
             "queued\n"
             "refused: 0 full, 1 of unknown kind, 0 of bad size\n"
-            "0.50 ticks a signal, budget 8 ticks: 0 overruns, 0 batches suspected, 0 faults\n"
+            "0.50 ticks a signal, budget 8 ticks: 0 overruns, 0 exonerated, 0 batches suspected, 0 "
+            "faults\n"
             "  kind 1: 1 dispatched, 1 unchanged; 2.00 ticks a dispatch, worst 2; 0 overruns, 0 "
-            "suspected, 0 faults\n"
+            "exonerated, 0 suspected, 0 faults\n"
             "  kind 2: 2 ignored\n");
 }
 

@@ -1,12 +1,16 @@
 // A thread that is really preempted, and one that waits of its own will.
 #include "bitactor/l1_core/preemption_witness.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/resource.h>
 
 #include <atomic>
+#include <stop_token>
 #include <thread>
+
+#include "bitactor/l1_core/engine.h"
 
 namespace bitactor {
 namespace {
@@ -88,6 +92,31 @@ TEST(PreemptionWitnessTest, WaitingIsNoPreemption) {
       EXPECT_EQ(preempted, InvoluntarySwitches() != before);
     }
   }).join();
+}
+
+TEST(PreemptionWitnessTest, AnEngineDoesNotHoldAPreemptionAgainstItsHandler) {
+  OnABusyProcessor([] {
+    if (!PreemptionWitness().available()) return;
+    int reported = 0;
+    Engine engine({.on_overrun = [&](SignalKind, Ticks) { ++reported; }});
+    std::stop_source stop;
+    const auto runs_until_preempted = [](const Signal&, Context&) {
+      const int64_t before = InvoluntarySwitches();
+      while (InvoluntarySwitches() == before) {
+      }
+    };
+    engine.On(1, runs_until_preempted).OnOverrun(OverrunPolicy::kReport);
+    engine.On(2, runs_until_preempted).OnOverrun(OverrunPolicy::kDebt);
+    for (const SignalKind kind : {1, 2, 1, 2}) engine.Push(Signal::Of(kind));
+    engine.On(3, [&](const Signal&, Context&) { stop.request_stop(); });
+    engine.Push(Signal::Of(3));
+    engine.Run(stop.get_token());
+    EXPECT_EQ(reported, 0);
+    EXPECT_EQ(engine.counters().set_aside, 0u);
+    EXPECT_EQ(engine.CountersOf(1)->exonerated, 2u);
+    EXPECT_EQ(engine.CountersOf(2)->exonerated, 2u);
+    EXPECT_THAT(engine.Report(), ::testing::HasSubstr("overruns, 4 exonerated"));
+  });
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ class DispatchTable {
     HandlerStats stats;
     BypassCounts bypassed;
     uint64_t faults = 0;        // dispatches that threw
-    uint64_t exonerated = 0;    // overruns during which the thread was preempted
+    uint64_t exonerated = 0;    // of stats.overruns, those that preemption explains
     uint64_t unregistered = 0;  // signals that were queued when their kind was unregistered
     // OverrunPolicy::kDebt: what the kind owes, and its signals that wait meanwhile.
     uint64_t debt_cycles = 0;
