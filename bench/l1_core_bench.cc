@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "bench/optimizer_guard.h"
+#include "bench/l1_quotes.h"
 #include "bench/rows.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/fiber_scheduler.h"
@@ -17,18 +17,9 @@
 namespace bitactor::bench {
 namespace {
 
-constexpr uint64_t kBatch = 16;
-constexpr SignalKind kQuote = 1;
-
-struct Quote {
-  uint64_t symbol;
-  int64_t price;
-  uint64_t size;
-};
-
 // Pushes batches of 16 and polls each away. `step`: how much the price changes from one signal to
 // the next.
-absl::StatusOr<Body> Signals(const Context& context, int64_t step) {
+absl::StatusOr<Body> Signals(const Context& context, uint64_t step) {
   return [&clock = context.clock, step](uint64_t operations) -> absl::StatusOr<Sample> {
     Engine engine(EngineOptions{.clock = &clock});
     uint64_t handled = 0;
@@ -98,13 +89,12 @@ Fiber YieldsForEver(FiberScheduler& fibers, uint64_t& turns) {
   }
 }
 
-// Two fibers that yield to each other: an operation is one switch.
-absl::StatusOr<Body> FiberSwitches(const Context& context) {
-  return [&clock = context.clock](uint64_t operations) -> absl::StatusOr<Sample> {
-    FiberScheduler fibers(clock, {.fibers = 2});
+// Fibers that yield to each other: an operation is one switch.
+absl::StatusOr<Body> FiberSwitches(const Context& context, uint64_t number) {
+  return [&clock = context.clock, number](uint64_t operations) -> absl::StatusOr<Sample> {
+    FiberScheduler fibers(clock, {.fibers = number});
     uint64_t turns = 0;
-    fibers.Spawn("ping", YieldsForEver(fibers, turns));
-    fibers.Spawn("pong", YieldsForEver(fibers, turns));
+    for (uint64_t i = 0; i < number; ++i) fibers.Spawn("yields", YieldsForEver(fibers, turns));
     uint64_t switches = 0;
     const uint64_t start = clock.Now();
     while (switches < operations) switches += fibers.Poll();
@@ -120,7 +110,7 @@ absl::StatusOr<Body> FilterPass(const Context& context, const ZeroTickFilter& fi
   constexpr size_t kSignals = 1024;
   auto signals = std::make_shared<std::vector<Signal>>(kSignals);
   for (size_t i = 0; i < kSignals; ++i) {
-    (*signals)[i] = Signal::Of(kQuote, Quote{1, i == 0 ? 99 : 100, 10});
+    (*signals)[i] = Signal::Of(kQuote, Quote{1, i == 0 ? 99u : 100u, 10});
   }
   return [&clock = context.clock, filter, signals](uint64_t operations) -> absl::StatusOr<Sample> {
     ZeroTickPass pass;
@@ -154,8 +144,10 @@ void RegisterL1CoreRows(Registry& registry) {
                 .note = "an unchanged value: pushed, bypassed, counted, batches of 16"},
                [](const Context& context) { return Signals(context, 0); });
   registry.Add({.name = "l1/timer", .note = "arm and cancel, among 100,000 armed"}, Timers);
-  registry.Add({.name = "l1/fiber_switch", .note = "one of two fibers that yield to each other"},
-               FiberSwitches);
+  registry.Add({.name = "l1/fiber_switch", .note = "metered, 16 fibers that yield to each other"},
+               [](const Context& context) { return FiberSwitches(context, kBatch); });
+  registry.Add({.name = "l1/fiber_switch_pair", .note = "the same, rounds of two fibers"},
+               [](const Context& context) { return FiberSwitches(context, 2); });
 }
 
 }  // namespace bitactor::bench

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "bench/cpu_pair.h"
+#include "bench/l1_quotes.h"
 #include "bench/rows.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/mpsc_signal_queue.h"
@@ -12,15 +13,6 @@
 
 namespace bitactor::bench {
 namespace {
-
-constexpr uint64_t kBatch = 16;
-constexpr SignalKind kQuote = 1;
-
-struct Quote {
-  uint64_t symbol;
-  uint64_t price;
-  uint64_t size;
-};
 
 // Takes batches of 16 that `producer` pushes, all on this thread.
 template <typename Queue, typename Producer>

@@ -33,6 +33,7 @@ FiberScheduler::FiberScheduler(const TickClock& clock, FiberOptions options)
     : clock_(clock),
       options_(Checked(std::move(options))),
       meter_(clock, options_.ticks, options_.budget),
+      accounts_(options_.names),
       block_bytes_(sizeof(Record) + options_.frame_bytes),
       blocks_(static_cast<std::byte*>(
           ::operator new (options_.fibers* block_bytes_, std::align_val_t{kBlockAlignment}))),
@@ -108,6 +109,7 @@ SpawnResult FiberScheduler::Spawn(const char* name, Fiber& fiber) {
   BITACTOR_CHECK(record.scheduler == this);
   if (record.state != Record::State::kCreated) return SpawnResult::kNotAFiber;
   record.name = name;
+  record.account = &accounts_.Open(name);
   record.state = Record::State::kLive;
   LinkChild(current_ != nullptr ? *current_ : root_, record);
   ++counters_.spawned;
@@ -166,6 +168,8 @@ size_t FiberScheduler::CheckConditions() {
 
 size_t FiberScheduler::RunTurns() {
   const size_t turns = std::min(ready_count_, options_.round_turns);
+  if (turns == 0) return 0;
+  meter_.Begin(clock_.Now());
   for (size_t i = 0; i < turns; ++i) {
     Record& record = *ready_head_;
     ready_head_ = record.next_ready;
@@ -178,18 +182,31 @@ size_t FiberScheduler::RunTurns() {
       FreeIfUnused(record);
     }
   }
+  if (!meter_.empty()) meter_.Close(clock_.Now());
   return turns;
 }
 
 void FiberScheduler::RunTurn(Record& record) {
   ++counters_.turns;
-  if (record.timed) record.turn_start = clock_.Now();
+  // It may be gone after its turn.
+  const char* const name = record.name;
+  HandlerStats& stats = record.account->stats;
+  if (record.timed) {
+    if (!meter_.empty()) meter_.Close(clock_.Now());
+    record.turn_start = meter_.start_cycles();
+  }
   current_ = &record;
   record.frame.resume();
   current_ = nullptr;
   if (record.frame.done()) End(record, record.error ? FiberEnd::kFailed : FiberEnd::kDone);
   if (pending_ != nullptr) [[unlikely]]
     CancelPending();
+  const bool alone = options_.on_overrun != nullptr;
+  if (!meter_.Add(stats) && !alone) return;
+  const BatchMeter::Batch batch = meter_.Close(clock_.Now());
+  if (!alone || !batch.over) return;
+  options_.on_overrun(name, meter().TicksBegun(batch.cycles));
+  meter_.Begin(clock_.Now());  // the report is nobody's time
 }
 
 bool FiberScheduler::TurnIsOver() {
@@ -200,7 +217,7 @@ bool FiberScheduler::TurnIsOver() {
     current_->turn_start = now;
     return false;
   }
-  if (!meter_.IsOver(now - current_->turn_start)) return false;
+  if (!meter().IsOver(now - current_->turn_start)) return false;
   ++counters_.yields_over_budget;
   return true;
 }
@@ -330,19 +347,36 @@ void FiberScheduler::VisitLive(const Visit& visit) const {
   }
 }
 
+FiberCounters FiberScheduler::counters() const {
+  FiberCounters sum = counters_;
+  sum.suspicions = meter_.suspicions();
+  for (const internal::FiberAccount& account : accounts_.all()) {
+    sum.overruns += account.stats.overruns;
+    sum.worst_ticks = std::max(sum.worst_ticks, account.stats.worst_ticks);
+  }
+  return sum;
+}
+
 std::string FiberScheduler::Report() const {
-  const FiberCounters& c = counters_;
+  const FiberCounters c = counters();
   std::string text = absl::StrFormat(
       "fibers: %u spawned, %u done, %u failed (%u unjoined), %u cancelled, %u past their deadline, "
-      "%u alive\nrefused: %u exhausted, %u frame too large (largest: %u bytes)\nturns: %u, yields "
-      "over budget: %u\n",
+      "%u alive\nrefused: %u exhausted, %u frame too large (largest: %u bytes)\nturns: %u, budget "
+      "%u ticks: %u overruns, worst %u ticks, %u batches suspected, %u yields over budget\n",
       c.spawned, c.done, c.failed, c.failed_unjoined, c.cancelled, c.deadline, c.alive,
       c.refused_exhausted, c.refused_frame_too_large, c.frame_bytes_max, c.turns,
-      c.yields_over_budget);
+      meter().budget().count(), c.overruns, c.worst_ticks, c.suspicions, c.yields_over_budget);
   VisitLive([&text](const Record& record, int depth) {
     absl::StrAppendFormat(&text, "%*s%s waits for %s\n", 2 * depth + 2, "", record.name,
                           record.waits_for);
   });
+  for (const auto& [name, stats] : accounts_.all()) {
+    if (stats.dispatches == 0) continue;
+    absl::StrAppendFormat(
+        &text, "turns of %s: %u; %.2f ticks a turn, worst %u; %u overruns, %u suspected\n", name,
+        stats.dispatches, meter().MeanTicks(stats), stats.worst_ticks, stats.overruns,
+        stats.suspected);
+  }
   return text;
 }
 

@@ -43,6 +43,7 @@ struct FiberResult {
 
 namespace internal {
 
+struct FiberAccount;
 struct FiberRecord;
 class RaceAwaiterBase;
 
@@ -108,6 +109,7 @@ struct alignas(64) FiberRecord final : Timer {
   const char* waits_for = "";            // for people
   uint64_t turn_start = 0;               // cycles of the clock, if timed
   const char* name = "";
+  FiberAccount* account = nullptr;     // of its name, once spawned
   Fiber* handle = nullptr;             // null: the scheduler owns it
   FiberRecord* next_listed = nullptr;  // of the free ones, or of those to cancel
   FiberRecord* parent = nullptr;       // live fibers form a tree below the scheduler's root

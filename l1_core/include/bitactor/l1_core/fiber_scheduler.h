@@ -9,11 +9,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/check.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/fiber.h"
+#include "bitactor/l1_core/fiber_accounts.h"
 #include "bitactor/l1_core/fiber_waits.h"
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l1_core/ticks.h"
@@ -25,12 +28,16 @@ struct FiberOptions {
   // Fibers at once, 1 to 2^20; one that has ended counts until its handle has gone.
   size_t fibers = 1024;
   size_t frame_bytes = 2048;  // of the largest coroutine frame, a multiple of 64, 64 to 65,536
-  Ticks budget{8};            // of a turn, for YieldIfOver(), 1 to 10^9
+  Ticks budget{8};            // of a turn, 1 to 10^9
   TickConfig ticks = {};
   size_t round_turns = 256;  // most turns in one Poll(), at least 1
   // An engine that sleeps wakes this often while a fiber waits in Until() or Push(), whose
   // conditions nobody announces.
   uint64_t condition_ns = 50'000;
+  size_t names = 64;  // whose turns are counted each by itself, 1 to 65,536; all others together
+  // A turn over budget. With it every turn is metered by itself, a clock reading each. Must not
+  // throw. Null: counted only.
+  std::function<void(const char* name, Ticks used)> on_overrun = nullptr;
   // A fiber that failed and was not joined by anybody. Must not throw. Null: counted only.
   std::function<void(const char* name, std::exception_ptr error)> on_failure = nullptr;
   // A fiber that has not ended when its scheduler goes. Must not throw. Null: a line on standard
@@ -51,6 +58,9 @@ struct FiberCounters {
   uint64_t refused_frame_too_large = 0;
   uint64_t frame_bytes_max = 0;  // the largest frame asked for, refused or not
   uint64_t turns = 0;
+  uint64_t overruns = 0;     // turns over budget
+  uint64_t suspicions = 0;   // batches of turns that may hide one more each (BatchMeter)
+  uint64_t worst_ticks = 0;  // of a turn, started ticks included; of no suspected one
   uint64_t yields_over_budget = 0;
 };
 
@@ -86,8 +96,11 @@ struct FiberCounters {
 // Errors: an exception that leaves a body ends that fiber alone and is given to who joins it, else
 //   counted and reported. Nothing but what this header and signal_arrival.h offer may be awaited
 //   in a fiber.
-// Cost: a turn is a queue operation and an indirect call each way. The clock is read in rounds in
-//   which a timer is armed, in turns of fibers that use YieldIfOver(), and by Sleep().
+// Cost: a turn is a queue operation and an indirect call each way. The clock is read where a round's
+//   turns begin and end, between them for each eight (BatchMeter), in rounds in which a timer is
+//   armed, in turns of fibers that use YieldIfOver(), and by Sleep().
+// Metering: a turn is charged to its fiber's name, with the destructors that run when it ends or
+//   cancels; what Until() asks and timers are not. Preemption counts as the fiber's own doing.
 class FiberScheduler final : public Poller {
  public:
   // REQUIRES: options in their ranges.
@@ -153,8 +166,14 @@ class FiberScheduler final : public Poller {
   uint64_t NextDeadlineNs() override;
 
   uint64_t now_ns() const { return clock_.NowNanos(); }
-  FiberCounters counters() const { return counters_; }
-  // For people: the counters, and what each fiber waits for.
+  FiberCounters counters() const;
+  // The turns of all fibers of this name; null when none was spawned, or beyond FiberOptions::names.
+  const HandlerStats* StatsOf(std::string_view name) const {
+    const internal::FiberAccount* account = accounts_.Find(name);
+    return account != nullptr ? &account->stats : nullptr;
+  }
+  const DispatchMeter& meter() const { return meter_.dispatch_meter(); }
+  // For people: the counters, what each fiber waits for, what turns cost by name.
   std::string Report() const;
 
  private:
@@ -201,7 +220,8 @@ class FiberScheduler final : public Poller {
 
   const TickClock& clock_;
   const FiberOptions options_;
-  const DispatchMeter meter_;
+  BatchMeter meter_;
+  internal::FiberAccounts accounts_;
   const size_t block_bytes_;
   const std::unique_ptr<std::byte, FreeBlocks> blocks_;
 

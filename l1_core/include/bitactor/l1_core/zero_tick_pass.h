@@ -48,18 +48,12 @@ class WatchedWords {
   size_t size() const { return size_; }
 
   // Whether one of the chosen bytes differs from that of the remembered signal.
-  // REQUIRES: kWords == size().
-  template <size_t kWords>
+  // REQUIRES: kWords == size(), or 0: it is not known before.
+  template <size_t kWords = 0>
   bool Differ(const Signal& signal) const {
+    const size_t words = kWords != 0 ? kWords : size_;
     uint64_t difference = 0;
-    for (size_t i = 0; i < kWords; ++i) {
-      difference |= (Load(signal, words_[i].offset) ^ words_[i].last) & words_[i].mask;
-    }
-    return difference != 0;
-  }
-  bool Differ(const Signal& signal) const {
-    uint64_t difference = 0;
-    for (size_t i = 0; i < size_; ++i) {
+    for (size_t i = 0; i < words; ++i) {
       difference |= (Load(signal, words_[i].offset) ^ words_[i].last) & words_[i].mask;
     }
     return difference != 0;
