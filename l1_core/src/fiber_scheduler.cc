@@ -217,6 +217,7 @@ bool FiberScheduler::TurnIsOver() {
     current_->turn_start = now;
     return false;
   }
+  if (now < current_->turn_start) return false;  // the clock stepped back
   if (!meter().IsOver(now - current_->turn_start)) return false;
   ++counters_.yields_over_budget;
   return true;

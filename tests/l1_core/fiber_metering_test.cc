@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/fiber_accounts.h"
 #include "bitactor/l1_core/fiber_scheduler.h"
 #include "support/seed.h"
@@ -96,6 +97,24 @@ TEST_F(FiberMeteringTest, TheDestructorsOfAFiberThatEndsAreItsTime) {
   fibers.Spawn("ends", body(fibers, clock_));
   Settle(fibers);
   EXPECT_EQ(fibers.StatsOf("ends")->overruns, 1u);
+}
+
+TEST_F(FiberMeteringTest, WhatOthersOfItsBatchUsedDoesNotMakeATurnOver) {
+  FiberScheduler fibers(clock_);
+  std::vector<uint64_t> turns_ns(BatchMeter::kExactDispatches,
+                                 0);  // then they are metered together
+  turns_ns.push_back(kBudgetNs / 2 + 1);
+  const auto asks = [](FiberScheduler& own, TickClock& clock, size_t turns) -> Fiber {
+    co_await own.YieldIfOver();
+    for (; turns > 0; --turns) co_await own.Yield();
+    clock.Advance(kBudgetNs / 2);
+    EXPECT_FALSE(co_await own.YieldIfOver());
+  };
+  fibers.Spawn("others", Works(fibers, clock_, turns_ns));
+  fibers.Spawn("asks", asks(fibers, clock_, turns_ns.size() - 1));
+  Settle(fibers);
+  EXPECT_EQ(fibers.counters().yields_over_budget, 0u);
+  EXPECT_EQ(fibers.counters().suspicions, 0u) << "the reading that it needs ends their batch";
 }
 
 TEST_F(FiberMeteringTest, FibersOfOneNameShareAnAccountAndNamesBeyondTheirNumberTheLastOne) {
