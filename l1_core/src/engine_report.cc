@@ -58,7 +58,14 @@ EngineCounters Engine::counters() const {
   sum.suspicions = meter_.suspicions();
   sum.pushed = queue_.pushed();
   sum.set_aside = set_aside_.size();
-  sum.queued = sum.pushed - queue_.head() + sum.set_aside;
+  sum.queued = queue_.pushed() - queue_.head() + sum.set_aside;
+  for (size_t i = 0; inlet_ != nullptr && i < kSignalPriorities; ++i) {
+    const MpscSignalQueue& queue = inlet_->At(static_cast<SignalPriority>(i));
+    sum.pushed += queue.pushed();
+    sum.queued += queue.pushed() - queue.head();
+    sum.refused_full += queue.refused();
+    sum.refused_bad_size += queue.refused_bad_size();
+  }
   // Relaxed: a statistic. These were resolved at the door.
   sum.bypassed[Bypass::kUnhandled] = bypassed_unhandled_.load(std::memory_order_relaxed);
   sum.pushed += sum.bypassed[Bypass::kUnhandled];

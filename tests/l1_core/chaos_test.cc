@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "bitactor/l1_core/engine.h"
-#include "bitactor/l1_core/mpsc_signal_queue.h"
+#include "bitactor/l1_core/signal_producer.h"
 #include "support/seed.h"
 
 namespace bitactor {
@@ -52,6 +52,13 @@ struct Answers {
         ++bad_size;
     }
     return result;
+  }
+  Answers& operator+=(const Answers& other) {
+    ok += other.ok;
+    full += other.full;
+    unknown_kind += other.unknown_kind;
+    bad_size += other.bad_size;
+    return *this;
   }
   uint64_t all() const { return ok + full + unknown_kind + bad_size; }
 };
@@ -161,54 +168,28 @@ TEST(ChaosTest, AnEngineThatIsOfferedTenTimesItsQueue) {
 }
 
 TEST(ChaosTest, EightProducersThatOfferTenTimesTheirQueue) {
-  MpscSignalQueue queue(1'024, kThreads);
+  Victim victim({.producers = kThreads});
+  std::array<Answers, kThreads> told;
   {
     std::vector<std::jthread> threads;
     for (uint64_t i = 0; i < kThreads; ++i) {
-      threads.emplace_back([&] {
-        auto producer = queue.AddProducer();
-        for (uint64_t n = 0; n < 1'280; ++n) producer->Emplace(kQuote, Quote{1, n});
+      threads.emplace_back([&, i] {
+        auto producer = victim.engine.AddProducer();
+        for (uint64_t n = 0; n < 1'280; ++n) told[i].Count(producer->Push(kQuote, Quote{1, n}));
       });
     }
   }
-  EXPECT_EQ(queue.pushed(), 1'024u);
-  EXPECT_EQ(queue.refused(), 9'216u);
-  EXPECT_EQ(queue.tail() - queue.head(), 1'024u);
+  Answers all;
+  for (const Answers& answers : told) all += answers;
+  EXPECT_EQ(all.ok, 1'024u);
+  EXPECT_EQ(all.full, 9'216u);
+  EXPECT_EQ(victim.engine.Drain(), 1'024u);
+  victim.ExpectToAddUp(all);
 }
 
-// Moves what many threads pushed into the engine whose thread it runs on.
-class Inlet : public Poller {
- public:
-  Inlet(MpscSignalQueue& queue, Engine& engine) : queue_(queue), engine_(engine) {}
-
-  size_t Poll() override {
-    const uint64_t begin = queue_.head();
-    const uint64_t tail = queue_.ReadTail(256);
-    uint64_t index = begin;
-    while (index < tail && answers_.Count(engine_.Push(queue_.At(index))) != PushResult::kFull) {
-      ++index;
-    }
-    queue_.Release(index);
-    return index - begin;
-  }
-  bool HasWork() override { return !queue_.empty(); }
-  const Answers& answers() const { return answers_; }
-
- private:
-  MpscSignalQueue& queue_;
-  Engine& engine_;
-  Answers answers_;
-};
-
-struct Crowd {
-  uint64_t taken = 0, full = 0, bad_size = 0;
-};
-
-// Eight threads that push random signals at an engine that runs; each operation is one push.
-void RunCrowd(Victim& victim, Crowd& crowd, uint64_t operations) {
-  MpscSignalQueue queue(1'024, kThreads);
-  Inlet inlet(queue, victim.engine);
-  victim.engine.AddPoller(&inlet);
+// Eight threads that push random signals, of random priorities, at an engine that runs; each
+// operation is one push. Returns what all of them were told.
+Answers RunCrowd(Victim& victim, uint64_t operations) {
   std::array<Answers, kThreads> told;
   const uint64_t seed = test::Seed();
   {
@@ -221,45 +202,36 @@ void RunCrowd(Victim& victim, Crowd& crowd, uint64_t operations) {
       for (uint64_t i = 0; i < kThreads; ++i) {
         threads.emplace_back([&, i] {
           std::mt19937_64 random(seed + i);
-          auto producer = queue.AddProducer();
+          auto producer = victim.engine.AddProducer();
           for (uint64_t n = 0; n < operations; ++n) {
-            if (told[i].Count(producer->TryPush(RandomSignal(random))) == PushResult::kFull) {
+            const Signal signal = RandomSignal(random);
+            const auto priority = static_cast<SignalPriority>(n % kSignalPriorities);
+            if (told[i].Count(producer->Push(signal, priority)) == PushResult::kFull) {
               std::this_thread::yield();
             }
-            if (victim.engine.parked()) victim.engine.Wake();
           }
         });
       }
     }
   }
-  for (const Answers& answers : told) {
-    crowd.taken += answers.ok;
-    crowd.full += answers.full;
-    crowd.bad_size += answers.bad_size;
-  }
-  EXPECT_EQ(crowd.taken + crowd.full + crowd.bad_size, kThreads * operations);
-  EXPECT_EQ(queue.pushed(), crowd.taken);
-  EXPECT_EQ(queue.refused(), crowd.full);
-  EXPECT_EQ(queue.refused_bad_size(), crowd.bad_size);
-  EXPECT_TRUE(queue.empty()) << "what was taken reached the engine";
-  const Answers& answers = inlet.answers();
-  EXPECT_EQ(answers.ok + answers.unknown_kind, crowd.taken) << "once, and with a known outcome";
-  EXPECT_EQ(answers.bad_size, 0u) << "these are stopped at the first queue";
-  victim.ExpectToAddUp(answers);
+  Answers all;
+  for (const Answers& answers : told) all += answers;
+  EXPECT_EQ(all.all(), kThreads * operations);
+  victim.ExpectToAddUp(all);
+  EXPECT_EQ(victim.engine.counters().queued, 0u);
+  return all;
 }
 
 TEST(ChaosTest, EightThreadsTimesAMillionOperations) {
-  Victim victim;
-  Crowd crowd;
-  RunCrowd(victim, crowd, kOperations);
-  EXPECT_GT(crowd.bad_size, 0u);
+  Victim victim({.producers = kThreads});
+  const Answers answers = RunCrowd(victim, kOperations);
+  EXPECT_GT(answers.bad_size, 0u);
+  EXPECT_GT(answers.unknown_kind, 0u);
   EXPECT_GT(victim.engine.counters().faults, 0u);
-  EXPECT_EQ(victim.engine.counters().queued, 0u);
 }
 
 TEST(ChaosTest, FiftyMegabytesOfMemoryPressure) {
-  Victim victim;
-  Crowd crowd;
+  Victim victim({.producers = kThreads});
   std::atomic<uint64_t> touched_bytes{0};
   {
     // In pieces, held until the end: each page is written while the engine runs.
@@ -275,7 +247,7 @@ TEST(ChaosTest, FiftyMegabytesOfMemoryPressure) {
         std::this_thread::yield();
       }
     });
-    RunCrowd(victim, crowd, kOperations / 20);
+    RunCrowd(victim, kOperations / 20);
   }
   EXPECT_EQ(touched_bytes.load(), 50u * 1024 * 1024);
 }

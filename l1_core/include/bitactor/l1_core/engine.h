@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <type_traits>
@@ -16,11 +17,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/dispatch_table.h"
 #include "bitactor/l1_core/heartbeat.h"
+#include "bitactor/l1_core/mpsc_signal_queue.h"
 #include "bitactor/l1_core/parking_spot.h"
 #include "bitactor/l1_core/preemption_witness.h"
+#include "bitactor/l1_core/priority_signal_queues.h"
 #include "bitactor/l1_core/set_aside.h"
 #include "bitactor/l1_core/signal.h"
 #include "bitactor/l1_core/signal_queue.h"
@@ -50,6 +54,7 @@ class Poller {
 };
 
 class Engine;
+class SignalProducer;
 
 // What Run() does with what is queued when it is asked to stop.
 enum class StopPolicy : uint8_t {
@@ -65,15 +70,19 @@ enum class UnhandledPolicy : uint8_t {
 
 struct EngineOptions {
   size_t queue_capacity = SignalQueue::kDefaultCapacity;  // signals, a power of two, 2 to 2^20
-  Ticks budget{8};                                        // of one dispatch, 1 to 10^9
+  // Threads that push through a SignalProducer, beside the one that calls Push(): 0 to 1,024. With
+  // any, four more queues of that capacity, one per priority, are made.
+  size_t producers = 0;
+  Ticks budget{8};  // of one dispatch, 1 to 10^9
   TickConfig ticks = {};
   // Injected time; null: the engine makes its own, which takes 0.2 ms. Must outlive the engine.
   const TickClock* clock = nullptr;
   size_t kinds = 256;  // signals are of kind 0 to kinds - 1; 1 to 65,536
   UnhandledPolicy unhandled = UnhandledPolicy::kRefuse;
-  size_t round_signals = 256;  // most signals resolved in one Poll(), at least 1
-  uint32_t idle_pauses = 64;   // rounds without work before Run() yields the processor,
-  uint32_t idle_yields = 16;   // and yields before it sleeps
+  // Most signals resolved in one Poll(), at least 1; with producers, theirs and so many others.
+  size_t round_signals = 256;
+  uint32_t idle_pauses = 64;  // rounds without work before Run() yields the processor,
+  uint32_t idle_yields = 16;  // and yields before it sleeps
   // Called on the engine's thread for overruns of handlers with OverrunPolicy::kReport. Must not
   // throw.
   std::function<void(SignalKind, Ticks used)> on_overrun = nullptr;
@@ -153,15 +162,18 @@ struct EngineCounters {
 };
 
 // Order: signals are handled in the order in which they were pushed, but those of a kind in debt
-//   come later (in their order); pollers in that of AddPoller().
+//   come later (in their order). A round takes those of the pollers first, in the order of
+//   AddPoller(), then those of SignalProducers by priority, then those of Push().
 // Fairness: with OverrunPolicy::kDebt, over R rounds in which others are handled, what a kind has
 //   set aside is given at most R budgets and one dispatch. So a signal of another kind waits for
 //   the signals of others before it, and for that.
-// Threads: one, the engine's, calls everything but: Push(), by one producer thread at a time (the
-//   engine's or another); parked() and Wake(), by any. Set-up happens before the first Poll().
+// Threads: one, the engine's, calls everything but: Push() and PushBatch(), by one producer thread
+//   at a time (the engine's or another); AddProducer(), parked() and Wake(), by any. Set-up happens
+//   before the first Poll() and the first push.
 // Progress: Poll() never blocks; Run() sleeps when idle, using no processor, and no wake-up is
 //   lost.
-// Bounds: queue_capacity signals wait; a full queue refuses. Nothing is allocated after set-up.
+// Bounds: queue_capacity signals wait in a queue; a full one refuses. Nothing is allocated after
+//   set-up.
 // Ownership: signals are copied in; pollers and the clock are the caller's and outlive the engine.
 // Errors: refusals are typed and counted. A handler that throws is counted as a fault, its signal
 //   dropped, and the engine goes on.
@@ -197,11 +209,19 @@ class Engine {
   template <typename T>
   PushResult Push(SignalKind kind, const T& value) {
     if (!table_.Knows(kind)) [[unlikely]]
-      return Push(Signal::Of(kind));  // refuses or bypasses, and counts
+      return PushUnknown();
     return WakeAfter(queue_.Emplace(kind, value));
   }
 
-  // One bounded round over all pollers and the queue; returns the work seen.
+  // Producer: as many of the first `signals` as there is room for; the rest is refused, of which one
+  // of an unknown kind or a bad size is counted once and stops the batch.
+  BatchPushResult PushBatch(std::span<const Signal> signals);
+
+  // Any thread: a place for one more producer (signal_producer.h). kFailedPrecondition: none were
+  // declared in EngineOptions::producers. kResourceExhausted: all that were declared are there.
+  absl::StatusOr<SignalProducer> AddProducer();
+
+  // One bounded round over all pollers and queues; returns the work seen.
   size_t Poll();
   // Polls until a round sees no work; returns all the work seen.
   size_t Drain();
@@ -231,7 +251,11 @@ class Engine {
 
  private:
   friend class Context;
+  friend class SignalProducer;
+  using Inlet = PrioritySignalQueues<MpscSignalQueue>;
 
+  // Producer: refuses or bypasses a signal of a kind that is not registered, and counts it.
+  PushResult PushUnknown();
   // Producer: a sleeping engine hears of what was queued.
   PushResult WakeAfter(PushResult result) {
     if (result == PushResult::kOk && parked()) [[unlikely]]
@@ -242,6 +266,10 @@ class Engine {
   void Start();
   HandlerSetup Registered(SignalKind kind, RegisterResult result);
   size_t DispatchRound();
+  size_t TakeFromInlet(bool& others_were_handled);
+  size_t TakeFromQueue(bool& others_were_handled);
+  // Handles a signal or sets it aside; false: there is no room for that, it stays where it is.
+  bool Take(const Signal& signal, bool& others_were_handled);
   void Dispatch(const Signal& signal, DispatchTable::Entry& entry);
   bool Resolve(const Signal& signal, DispatchTable::Entry& entry);
   void NoteBypass();
@@ -252,7 +280,8 @@ class Engine {
   }
   // The round's end for kinds in debt; returns how many of their signals it handled.
   size_t PayDebts(bool others_were_handled);
-  void DrainUntil(uint64_t tail);
+  void DrainWhatIsQueued();
+  size_t queued() const;
   bool HasWork();
   void Park(const std::stop_token& stop);
 
@@ -263,7 +292,8 @@ class Engine {
   std::vector<Poller*> pollers_;
   DispatchTable table_;
   SignalQueue queue_;
-  internal::SetAside set_aside_;  // of queue_capacity places where a kind can be in debt
+  const std::unique_ptr<Inlet> inlet_;  // of the producers; null: none were declared
+  internal::SetAside set_aside_;        // of queue_capacity places where a kind can be in debt
   // What is left of a debtor's budget of this round for a dispatch at its end. Before that it is 0:
   // the round's end pays.
   uint64_t round_allowance_cycles_ = 0;
@@ -276,7 +306,7 @@ class Engine {
   uint64_t rounds_ = 0;
   Heartbeat heartbeat_;
   internal::ParkingSpot parking_;
-  // Written by the producer alone.
+  // Written by producers.
   alignas(kCacheLineBytes) std::atomic<uint64_t> refused_unknown_kind_{0};
   std::atomic<uint64_t> bypassed_unhandled_{0};
 };

@@ -20,7 +20,7 @@ inline constexpr size_t kSignalPriorities = 4;
 // Order: first in, first out within a priority. Between them turns decide, one per signal taken: 7
 //   of 8 turns take from the highest priority that waits. The 8th is offered to kNormal, kRaised and
 //   kHigh, in this order round and round, and if that one is empty is a turn like the others.
-// Threads: the consumer calls BeginRound and Next; producers are those of each queue.
+// Threads: the consumer calls all but At; producers are those of each queue.
 // Bounds: no priority starves. From the first round that has it, at most 23 others are taken before
 //   the first signal of its priority (kMaxTurnsToFirst - 1), and 24 n + 23 before one that stands
 //   behind n of its own. What comes during a round waits for the next one, whose turns go on where
@@ -65,6 +65,22 @@ class PrioritySignalQueues {
     return &queues_[taken_].At(next_[taken_]++);
   }
 
+  // Consumer: the signal given last is not taken: it is the first of its priority in the next round.
+  void Keep() {
+    if (taken_ != kNone) --next_[taken_];
+  }
+  // Consumer: gives back what was taken; what the round had left over waits for the next one.
+  void EndRound() {
+    GiveBack();
+    left_ = 0;
+  }
+
+  // Consumer: signals that wait, of a round that has ended.
+  size_t size() const {
+    size_t size = 0;
+    for (const Queue& queue : queues_) size += queue.tail() - queue.head();
+    return size;
+  }
   bool empty() const {
     return std::all_of(queues_.begin(), queues_.end(), [](const Queue& q) { return q.empty(); });
   }
