@@ -2,6 +2,8 @@
 #ifndef BITACTOR_TESTS_PERSISTENCE_DURABILITY_FIXTURE_H_
 #define BITACTOR_TESTS_PERSISTENCE_DURABILITY_FIXTURE_H_
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <string>
