@@ -4,6 +4,7 @@
 #include <array>
 #include <thread>
 
+#include "commit_member.h"
 #include "persistence/durability_fixture.h"
 #include "support/temp_dir.h"
 
@@ -13,6 +14,8 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr uint32_t kJournals = 3;
+// Journals that stand still: the look at all tails takes longer, and more can happen meanwhile.
+constexpr uint32_t kIdleJournals = 110;
 
 // What a record says about itself: its own number in its journal, and how many records of each
 // journal it may depend on.
@@ -45,16 +48,27 @@ class GroupCommitTest : public JournalFixture {
     journals_[i] = std::make_unique<Journal>(*std::move(journal));
     return absl::OkStatus();
   }
-  void OpenSet(SimulatedFiles& files) {
+  // The idle ones stand behind the first of the others.
+  void OpenSet(SimulatedFiles& files, uint32_t idle_journals = 0) {
     absl::StatusOr<std::unique_ptr<GroupCommit>> group = GroupCommit::Open(kSet, SetOptions(files));
     ASSERT_TRUE(group.ok()) << group.status();
     group_ = *std::move(group);
     for (uint32_t i = 0; i < kJournals; ++i) {
       const absl::Status status = OpenJournal(files, i);
       ASSERT_TRUE(status.ok()) << status;
+      for (uint32_t idle = 0; i == 0 && idle < idle_journals; ++idle) {
+        JournalOptions options = SetOptions(files);
+        options.group = group_.get();
+        options.owner_number = kJournals + idle;
+        absl::StatusOr<Journal> journal =
+            Journal::Open(absl::StrFormat("set/idle-%d", idle), options);
+        ASSERT_TRUE(journal.ok()) << journal.status();
+        idle_.push_back(*std::move(journal));
+      }
     }
   }
   void CloseAll() {
+    idle_.clear();
     for (auto& journal : journals_) journal = nullptr;
     group_ = nullptr;
   }
@@ -77,6 +91,7 @@ class GroupCommitTest : public JournalFixture {
 
   std::unique_ptr<GroupCommit> group_;
   std::array<std::unique_ptr<Journal>, kJournals> journals_;
+  std::vector<Journal> idle_;
 };
 
 Frame FrameOf(const Causes& causes, uint64_t stamp_ns) {
@@ -189,7 +204,7 @@ TEST_F(GroupCommitTest, AfterPowerLossTheSetIsClosedUnderHappenedBefore) {
 
 // Holds in every schedule: each cut that a reader sees is closed under happened-before.
 TEST_F(GroupCommitTest, EveryCutOfRunningWritersIsClosedUnderHappenedBefore) {
-  OpenSet(*files_);
+  OpenSet(*files_, kIdleJournals);
   // A writer hands what it knows to the next one through a slot.
   struct Slot {
     Mutex mutex;
@@ -197,7 +212,7 @@ TEST_F(GroupCommitTest, EveryCutOfRunningWritersIsClosedUnderHappenedBefore) {
     uint64_t clock ABSL_GUARDED_BY(mutex) = 0;
   };
   std::array<Slot, kJournals> slots;
-  const uint64_t records = static_cast<uint64_t>(Rounds(20'000));
+  const uint64_t records = static_cast<uint64_t>(Rounds(60'000));
   std::atomic<uint32_t> running = kJournals;
   const auto write = [&](uint32_t i) {
     Causes mine{};
@@ -251,6 +266,25 @@ TEST_F(GroupCommitTest, EveryCutOfRunningWritersIsClosedUnderHappenedBefore) {
     }
   }
   EXPECT_GT(cuts.size(), 1u);
+}
+
+// The two looks at a tail, one after the other.
+TEST_F(GroupCommitTest, OfAJournalTheCutTakesWhatIsStampedBeforeWhatCameBetweenTheLooks) {
+  MustOpen();
+  std::vector<Position> positions;
+  for (const uint64_t stamp_ns : {10, 20, 15, 30, 18, 40}) {
+    positions.push_back(journal_->AppendFrame(FrameOf(Causes{}, stamp_ns).header));
+  }
+  std::atomic<uint64_t> tail = positions[3].value();
+  bitactor::internal::CommitMember member(*files_, kDir, 0, kSegmentUnits, tail, 1, 1);
+  ASSERT_EQ(member.ReadTail(), positions[3].value());
+  EXPECT_EQ(*member.LeastStampBehindSeen(), ~uint64_t{0});
+  EXPECT_EQ(*member.BeginningBelow(~uint64_t{0}), positions[3].value());
+  tail = journal_->tail().value();
+  EXPECT_EQ(*member.LeastStampBehindSeen(), 18u);
+  EXPECT_EQ(*member.BeginningBelow(18), positions[1].value());
+  EXPECT_EQ(*member.BeginningBelow(16), positions[1].value());
+  EXPECT_EQ(*member.BeginningBelow(21), positions[3].value());
 }
 
 TEST_F(GroupCommitTest, NothingIsAcknowledgedWhileAJournalOfTheCutIsMissing) {
