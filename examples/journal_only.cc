@@ -1,4 +1,5 @@
-// The journal alone: a write-ahead log. Run it again and again: it remembers all that it was told.
+// The journal alone: a write-ahead log. Run it again and again: it remembers all that it was told,
+// also when the power was lost after WaitDurable.
 #include <cstdio>
 #include <cstring>
 #include <span>
@@ -19,7 +20,8 @@ struct Order {
 };
 
 int main(int argc, char** argv) {
-  absl::StatusOr<Journal> journal = Journal::Open(argc > 1 ? argv[1] : "orders.journal");
+  absl::StatusOr<Journal> journal =
+      Journal::Open(argc > 1 ? argv[1] : "orders.journal", {.durability = Durability::kGroup});
   if (!journal.ok()) return Fail(journal.status());  // "... is in use by pid 4711 since ..."
   std::printf("%s\n", journal->recovery().ToString().c_str());
 

@@ -1,37 +1,16 @@
 #include "bitactor/persistence/journal.h"
 
-#include <sys/random.h>
-#include <time.h>
-
 #include <algorithm>
-#include <cstring>
 #include <ostream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "journal_defaults.h"
 #include "record_cursor.h"
 
 namespace bitactor {
-namespace {
-
-uint64_t SystemRandom() {
-  uint64_t value = 0;
-  // For 8 bytes it neither fails nor comes short once the machine has started.
-  BITACTOR_CHECK_EQ(::getrandom(&value, sizeof(value), 0), static_cast<ssize_t>(sizeof(value)));
-  return value;
-}
-
-uint64_t SystemTime() {
-  timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
-
 absl::StatusOr<Journal> Journal::Open(const std::string& dir, JournalOptions options) {
-  if (!options.random) options.random = SystemRandom;
-  if (!options.now_ns) options.now_ns = SystemTime;
+  internal::SetDefaults(options);
   auto writer = internal::JournalWriter::Open(dir, options);
   if (!writer.ok()) return writer.status();
   return Journal(*std::move(writer));
@@ -43,6 +22,7 @@ absl::StatusOr<Position> Journal::Append(std::span<const std::byte> bytes) {
                                                    " bytes; 0 to ", kMaxPayloadBytes,
                                                    " are possible: split it"));
   }
+  if (absl::Status status = writer_->CommitFailure(); !status.ok()) return status;
   Frame frame{};
   frame.header.kind = FrameKind::kRecord;
   frame.header.size_bytes = static_cast<uint8_t>(bytes.size());
@@ -55,11 +35,13 @@ absl::StatusOr<Position> Journal::Append(std::span<const std::byte> bytes) {
   return position;
 }
 
-absl::Status Journal::WaitDurable(Position position) const {
-  if (position < tail()) return absl::OkStatus();
-  return absl::OutOfRangeError(absl::StrCat(dir(), ": nothing was appended at position ",
-                                            position.ToString(), "; the tail is at ",
-                                            tail().ToString()));
+absl::Status Journal::WaitDurable(Position position, absl::Duration at_most) const {
+  if (position >= tail()) {
+    return absl::OutOfRangeError(absl::StrCat(dir(), ": nothing was appended at position ",
+                                              position.ToString(), "; the tail is at ",
+                                              tail().ToString()));
+  }
+  return writer_->WaitDurable(position.value(), at_most);
 }
 
 History Journal::Replay(ReplayOptions options) const {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cut_file.h"
 #include "record_cursor.h"
 
 namespace bitactor {
@@ -32,6 +33,20 @@ History JournalReader::Replay(ReplayOptions options) const {
   return History(std::make_unique<internal::RecordCursor>(*files_, dir_, segment_bytes_,
                                                           options.from, options.until,
                                                           internal::RecordCursor::End::kOpen));
+}
+
+absl::StatusOr<std::optional<Position>> JournalReader::acknowledged() const {
+  return ReadAcknowledged(dir_, owner_number_, *files_);
+}
+
+absl::StatusOr<std::optional<Position>> ReadAcknowledged(const std::string& dir,
+                                                         uint32_t owner_number, FileSystem& files) {
+  absl::StatusOr<std::optional<internal::Cut>> cut = internal::ReadCut(files, dir);
+  if (!cut.ok()) return cut.status();
+  if (!cut->has_value()) return std::nullopt;
+  const internal::CutEntry* entry = (*cut)->Find(owner_number);
+  if (entry == nullptr) return std::nullopt;
+  return Position(entry->tail);
 }
 
 }  // namespace bitactor

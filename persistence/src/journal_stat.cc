@@ -44,6 +44,9 @@ absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& file
   }
   absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
   if (!reader.ok()) return reader.status();
+  absl::StatusOr<std::optional<Position>> acknowledged = reader->acknowledged();
+  if (!acknowledged.ok()) return acknowledged.status();
+  stat.acknowledged = *acknowledged;
   History history = reader->Replay();
   if (const Record* first = history.Next()) stat.first_stamp_ns = first->frame().header.stamp_ns;
   absl::StatusOr<std::optional<LockOwner>> owner =

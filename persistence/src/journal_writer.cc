@@ -4,6 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "commit_member.h"
+#include "committer.h"
+#include "cut_file.h"
+#include "journal_defaults.h"
 #include "recovery.h"
 #include "segment_preparer.h"
 #include "segment_store.h"
@@ -15,24 +19,54 @@ namespace {
 // enough that the wake-up costs nothing per record.
 constexpr uint64_t kProgressUnits = (uint64_t{1} << 20) / kFrameUnitBytes;
 
-absl::Status CheckOptions(const std::string& dir, const JournalOptions& options) {
-  if (options.durability != Durability::kProcess) {
-    return absl::UnimplementedError(absl::StrCat(
-        dir, ": durability level `", options.durability == Durability::kGroup ? "group" : "each",
-        "` is not available; open the journal with `process`, which survives the death of the "
-        "process but not of the machine"));
+bool Commits(const JournalOptions& options) { return options.durability != Durability::kProcess; }
+
+// What the cuts on the disk have of the journal: that of its set, if it was in one, or its own.
+absl::StatusOr<std::optional<CutEntry>> FindCutEntry(const std::string& dir,
+                                                     const JournalOptions& options,
+                                                     Committer* set) {
+  if (set != nullptr) {
+    if (std::optional<CutEntry> entry = set->EntryOf(options.owner_number)) return entry;
   }
-  if (options.segment_bytes < kMinSegmentBytes || options.segment_bytes > kMaxSegmentBytes ||
-      options.segment_bytes % kSegmentAlignBytes != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        dir, ": segment_bytes is ", options.segment_bytes, "; multiples of ", kSegmentAlignBytes,
-        " from ", kMinSegmentBytes, " to ", kMaxSegmentBytes, " are possible"));
+  absl::StatusOr<std::optional<Cut>> cut = ReadCut(*options.files, dir);
+  if (!cut.ok()) return cut.status();
+  if (!cut->has_value()) return std::nullopt;
+  if ((*cut)->moved && set == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        dir, ": this journal belongs to a set, whose cut says what of it is durable: open it with ",
+        "the set's GroupCommit in JournalOptions::group, at level group or each"));
   }
-  if (options.files == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(dir, ": files is null; leave it as it is for the system's files"));
+  const CutEntry* entry = (*cut)->Find(options.owner_number);
+  if (entry == nullptr) return std::nullopt;
+  return *entry;
+}
+
+// At kProcess: leaves word of this start of the machine, and of what is on the disk for sure, where
+// the segments do not say so or an earlier cut says more.
+absl::Status NoteOpening(const std::string& dir, const JournalOptions& options,
+                         const std::optional<CutEntry>& before, const RecoveredJournal& recovered) {
+  const uint64_t boot_id = options.files->BootId();
+  if (!before.has_value() && !recovered.report.machine_restarted) return absl::OkStatus();
+  if (before.has_value() && before->level == kLevelProcess && before->boot_id == boot_id) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<CutFile>> file = CutFile::Open(*options.files, dir);
+  if (!file.ok()) return file.status();
+  Cut cut = (*file)->cut();
+  cut.stamp_ns = options.now_ns();
+  CutEntry& entry = cut.At(options.owner_number);
+  entry.level = kLevelProcess;
+  entry.boot_id = boot_id;
+  entry.tail = recovered.synced;
+  return (*file)->Write(std::move(cut));
+}
+
+// In the directory of a journal that went into a set: its own cut counts no more.
+absl::Status NoteSet(const std::string& dir, const JournalOptions& options) {
+  absl::StatusOr<std::unique_ptr<CutFile>> file = CutFile::Open(*options.files, dir);
+  if (!file.ok()) return file.status();
+  if ((*file)->cut().moved) return absl::OkStatus();
+  return (*file)->Write({.stamp_ns = options.now_ns(), .moved = true, .entries = {}});
 }
 
 }  // namespace
@@ -56,12 +90,50 @@ absl::StatusOr<std::unique_ptr<JournalWriter>> JournalWriter::Open(const std::st
                      .segment_bytes = options.segment_bytes,
                      .owner_number = options.owner_number,
                      .random = options.random,
-                     .now_ns = options.now_ns};
-  absl::StatusOr<RecoveredJournal> recovered = RecoverJournal(maker);
+                     .now_ns = options.now_ns,
+                     .syncs = Commits(options)};
+  Committer* const set =
+      Commits(options) && options.group != nullptr ? options.group->committer_.get() : nullptr;
+  absl::StatusOr<std::optional<CutEntry>> cut = FindCutEntry(dir, options, set);
+  if (!cut.ok()) return cut.status();
+  absl::StatusOr<RecoveredJournal> recovered =
+      RecoverJournal(maker, cut->has_value() ? &**cut : nullptr);
   if (!recovered.ok()) return recovered.status();
   maker.segment_bytes = recovered->segment.header.segment_bytes;
-  return std::unique_ptr<JournalWriter>(
+  const uint64_t synced = recovered->synced;
+  const bool is_new = recovered->report.segments == 0;
+  if (!Commits(options)) {
+    if (absl::Status status = NoteOpening(dir, options, *cut, *recovered); !status.ok()) {
+      return status;
+    }
+  }
+  std::unique_ptr<JournalWriter> writer(
       new JournalWriter(options, std::move(maker), *std::move(lock), *std::move(recovered)));
+  if (Commits(options)) {
+    if (absl::Status status = writer->JoinCommits(set, synced, is_new); !status.ok()) return status;
+  }
+  return writer;
+}
+
+absl::Status JournalWriter::JoinCommits(Committer* set, uint64_t synced, bool is_new) {
+  FileSystem& files = *options_.files;
+  // Its name in there has to be on the disk, too.
+  if (absl::Status status = files.SyncDirectory(ParentOf(dir_)); !status.ok()) return status;
+  committer_ = set;
+  if (set == nullptr) {
+    absl::StatusOr<std::unique_ptr<Committer>> own =
+        Committer::Open(dir_, options_, /*takes_lock=*/false);
+    if (!own.ok()) return own.status();
+    own_committer_ = *std::move(own);
+    committer_ = own_committer_.get();
+  }
+  absl::StatusOr<CommitMember*> member = committer_->Join(
+      std::make_unique<CommitMember>(files, dir_, options_.owner_number,
+                                     segment_bytes_ / kFrameUnitBytes, tail_, synced, synced),
+      is_new);
+  if (!member.ok()) return member.status();
+  member_ = *member;
+  return set != nullptr ? NoteSet(dir_, options_) : committer_->Commit();
 }
 
 JournalWriter::JournalWriter(const JournalOptions& options, SegmentMaker maker,
@@ -74,7 +146,9 @@ JournalWriter::JournalWriter(const JournalOptions& options, SegmentMaker maker,
       maker_(std::make_unique<const SegmentMaker>(std::move(maker))) {
   if (options.prepare_ahead) {
     preparer_ = std::make_unique<SegmentPreparer>(
-        *maker_, recovered.segment.header.segment_index + 1, tail_);
+        *maker_, recovered.segment.header.segment_index + 1, tail_,
+        // Pages that are made writable count as changed: each commit would write them.
+        /*keeps_pages_ready=*/options.durability == Durability::kProcess);
   }
   UseSegment(recovered.segment, recovered.tail);
   last_record_ = recovered.last_record;
@@ -92,6 +166,12 @@ Position JournalWriter::AppendSlow(const FrameHeader& sealed, uint64_t units) {
     return Refuse(absl::FailedPreconditionError(
         absl::StrCat(dir_, ": the journal was closed; open it again to append")));
   }
+  if (member_ != nullptr) {
+    const bool each = options_.durability == Durability::kEach;
+    if (absl::Status status = each ? committer_->Ready() : committer_->Failure(); !status.ok()) {
+      return Refuse(std::move(status));
+    }
+  }
   // Relaxed, here and below: this thread wrote it.
   if (tail_.load(std::memory_order_relaxed) + units > end_ - 1) {
     absl::StatusOr<Segment> next =
@@ -104,7 +184,13 @@ Position JournalWriter::AppendSlow(const FrameHeader& sealed, uint64_t units) {
   }
   const uint64_t at = tail_.load(std::memory_order_relaxed);
   NoteProgress(at);
-  return AppendHere(sealed, at, units);
+  const Position position = AppendHere(sealed, at, units);
+  if (options_.durability == Durability::kEach) {
+    if (absl::Status status = committer_->CommitBehind(*member_, at); !status.ok()) {
+      return Refuse(std::move(status));
+    }
+  }
+  return position;
 }
 
 Position JournalWriter::Refuse(absl::Status why) {
@@ -130,10 +216,42 @@ void JournalWriter::UseSegment(const Segment& segment, uint64_t tail) {
 void JournalWriter::NoteProgress(uint64_t at) {
   // The last unit is kept for a seal (W2).
   limit_ = end_ - 1;
-  if (preparer_ == nullptr) return;
-  const uint64_t segment_units = end_ - begin_;
-  limit_ = std::min(limit_, at + std::min(kProgressUnits, segment_units / 8));
-  preparer_->Wake(/*want_next=*/at - begin_ >= segment_units / 4);
+  if (preparer_ != nullptr) {
+    const uint64_t segment_units = end_ - begin_;
+    limit_ = std::min(limit_, at + std::min(kProgressUnits, segment_units / 8));
+    preparer_->Wake(/*want_next=*/at - begin_ >= segment_units / 4);
+  }
+  if (options_.durability == Durability::kGroup) LimitToGroup(at);
+  if (options_.durability == Durability::kEach) limit_ = 0;  // W4
+}
+
+// Tells the committer when group_records wait for it. A record has at least one unit, so behind the
+// limit there are at most as many as may still come.
+void JournalWriter::LimitToGroup(uint64_t at) {
+  uint64_t waiting = appended_ - appended_at_wake_;
+  if (waiting >= options_.group_records) {
+    if (committer_ != nullptr) committer_->Wake();
+    appended_at_wake_ = appended_;
+    waiting = 0;
+  }
+  limit_ = std::min(limit_, at + options_.group_records - waiting);
+}
+
+Position JournalWriter::durable() const {
+  return member_ != nullptr ? Position(member_->acknowledged()) : tail();
+}
+
+absl::Status JournalWriter::WaitDurable(uint64_t position, absl::Duration at_most) const {
+  if (member_ == nullptr) return absl::OkStatus();
+  return committer_->WaitFor(*member_, position, at_most);
+}
+
+CommitCounters JournalWriter::commit_counters() const {
+  return committer_ != nullptr ? committer_->counters() : CommitCounters{};
+}
+
+absl::Status JournalWriter::CommitFailure() const {
+  return member_ != nullptr ? committer_->Failure() : absl::OkStatus();
 }
 
 void JournalWriter::SealUntil(uint64_t end) {
@@ -163,6 +281,10 @@ absl::Status JournalWriter::Close() {
   absl::Status status = preparer_ != nullptr ? preparer_->Stop() : absl::OkStatus();
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
   if (tail != sealed_tail_) SealUntil(tail + 1);
+  if (member_ != nullptr) {
+    const absl::Status committed = committer_->Leave(*member_);
+    if (status.ok()) status = committed;
+  }
   mapping_.reset();
   lock_.reset();
   return status;

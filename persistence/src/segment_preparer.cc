@@ -18,8 +18,12 @@ constexpr std::array<std::byte, kPieceBytes> kZeros{};
 }  // namespace
 
 SegmentPreparer::SegmentPreparer(SegmentMaker maker, uint32_t next_index,
-                                 const std::atomic<uint64_t>& tail)
-    : maker_(std::move(maker)), tail_(tail), next_index_(next_index), thread_([this] { Run(); }) {}
+                                 const std::atomic<uint64_t>& tail, bool keeps_pages_ready)
+    : maker_(std::move(maker)),
+      tail_(tail),
+      keeps_pages_ready_(keeps_pages_ready),
+      next_index_(next_index),
+      thread_([this] { Run(); }) {}
 
 SegmentPreparer::~SegmentPreparer() { Stop().IgnoreError(); }
 
@@ -91,7 +95,7 @@ void SegmentPreparer::PopulateAhead() {
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
   // A journal that stands still is left alone: pages made writable count as changed, and the kernel
   // would write them back again and again.
-  if (current_.mapping == nullptr || tail == populated_for_tail_) return;
+  if (!keeps_pages_ready_ || current_.mapping == nullptr || tail == populated_for_tail_) return;
   populated_for_tail_ = tail;
   const Segment segment = current_;
   const uint64_t begin = segment.view().begin;
@@ -124,7 +128,7 @@ void SegmentPreparer::MakeNext() {
   const uint32_t index = next_index_;
   mutex_.Unlock();
   absl::StatusOr<Segment> made = maker_.Make(index);
-  if (made.ok()) MakeReady(*made);
+  if (made.ok() && keeps_pages_ready_) MakeReady(*made);
   mutex_.Lock();
   error_ = made.status();
   if (made.ok()) next_ = *std::move(made);

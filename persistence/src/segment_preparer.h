@@ -24,8 +24,10 @@ namespace bitactor::internal {
 //   tries again every 100 ms.
 class SegmentPreparer {
  public:
-  // `tail` is the journal's position of the next append, and outlives this.
-  SegmentPreparer(SegmentMaker maker, uint32_t next_index, const std::atomic<uint64_t>& tail);
+  // `tail` is the journal's position of the next append, and outlives this. Without
+  // `keeps_pages_ready` it makes segments alone.
+  SegmentPreparer(SegmentMaker maker, uint32_t next_index, const std::atomic<uint64_t>& tail,
+                  bool keeps_pages_ready);
   ~SegmentPreparer();
   SegmentPreparer(const SegmentPreparer&) = delete;
   SegmentPreparer& operator=(const SegmentPreparer&) = delete;
@@ -51,6 +53,7 @@ class SegmentPreparer {
 
   const SegmentMaker maker_;
   const std::atomic<uint64_t>& tail_;
+  const bool keeps_pages_ready_;
   Mutex mutex_;
   std::condition_variable_any changed_;  // of what mutex_ guards; waited for by both
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

@@ -107,8 +107,7 @@ absl::StatusOr<Segment> SegmentMaker::Make(uint32_t index) const {
     segment.mapping = *std::move(mapping);
     absl::Status status =
         segment.file->WriteAt(0, std::as_bytes(std::span<const SegmentHeader>(&segment.header, 1)));
-    // No sync: level `process` does not need it, and on a busy disk it takes 200 ms, longer than
-    // the writer may be able to wait.
+    if (status.ok() && syncs) status = segment.file->Sync();
     if (status.ok()) status = files->Rename(unfinished, SegmentPath(dir, index));
     return status;
   };

@@ -58,6 +58,10 @@ struct SegmentMaker {
   uint32_t owner_number;
   std::function<uint64_t()> random;
   std::function<uint64_t()> now_ns;
+  // Whether a segment is on the disk before it gets its name. Level `process` does not need it but
+  // for the first one, and on a busy disk it takes 200 ms, longer than the writer may be able to
+  // wait.
+  bool syncs = false;
 
   absl::StatusOr<Segment> Make(uint32_t index) const;
 };

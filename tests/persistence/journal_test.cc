@@ -170,14 +170,6 @@ TEST_F(JournalTest, StampsOfItsOwnRecordsRiseWhenTheClockStands) {
   EXPECT_LT(first, history.Next()->frame().header.stamp_ns);
 }
 
-TEST_F(JournalTest, OtherDurabilityLevelsAreRefusedByName) {
-  JournalOptions options = Options();
-  options.durability = Durability::kGroup;
-  const absl::Status status = Journal::Open(kDir, options).status();
-  EXPECT_TRUE(absl::IsUnimplemented(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("`group` is not available"));
-}
-
 TEST_F(JournalTest, SegmentSizesOutOfRangeAreRefusedWithTheRange) {
   for (const uint64_t segment_bytes :
        {uint64_t{0}, uint64_t{65535}, uint64_t{65536 + 64}, uint64_t{8} << 30}) {

@@ -10,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/persistence/group_commit.h"
 #include "bitactor/persistence/history.h"
 #include "bitactor/persistence/journal_options.h"
 #include "bitactor/persistence/journal_writer.h"
@@ -19,25 +21,26 @@
 namespace bitactor {
 
 // Order: records keep the order of the appends.
-// Threads: one at a time, except tail() and Replay(), which any thread may call while another one
-//   appends, but not while it opens, moves or closes the journal.
-// Progress: AppendFrame is wait-free but where a segment ends or, once in a megabyte, where the
-//   helper thread is told so.
+// Threads: one at a time, except tail(), durable(), WaitDurable() and Replay(), which any thread may
+//   call while another one appends, but not while it opens, moves or closes the journal.
+// Progress: AppendFrame is wait-free but where a segment ends or, once in a megabyte or in
+//   group_records, where a helper thread is told so; at level `each` it waits for the disk.
 // Bounds: a record holds up to 128 bytes; the directory grows without bound.
 // Ownership: the directory belongs to this object from Open() to Close(), also against other
 //   processes.
 // Errors: what is appended is never taken back. A full disk refuses appends before it takes
-//   anything.
+//   anything. After a sync that failed, WaitDurable and Append refuse for good, and AppendFrame does
+//   after at most group_records more.
 // Cost: AppendFrame copies the stored length and computes one step of a CRC, with no allocation,
 //   lock or system call: 6 ns for 128 bytes while the pages are ready (2.6 GHz EPYC).
-// Design: docs/journal_format.md.
+// Design: docs/persistence.md: what survives what; docs/journal_format.md: the bytes.
 class Journal {
  public:
   // Opens the journal in the directory `dir`, which is made if its parent exists; recovers what a
-  // crash left (a torn tail is copied to DIR/lost+found and cut) and holds the directory's lock.
-  // kFailedPrecondition: in use by another one, or of another version or owner. kDataLoss: damage,
-  // nothing was changed. kInvalidArgument: an option. kUnimplemented: durability level. Else the
-  // file system's error.
+  // crash left (what it cuts, it copies to DIR/lost+found) and holds the directory's lock. At `group`
+  // and `each` all that was recovered is durable when this returns, but in a set of journals.
+  // kFailedPrecondition: in use by another one, or of another version, owner or set. kDataLoss:
+  // damage, no record was changed. kInvalidArgument: an option. Else the file system's error.
   static absl::StatusOr<Journal> Open(const std::string& dir, JournalOptions options = {});
 
   // What was moved from may only be destroyed or assigned to.
@@ -50,14 +53,21 @@ class Journal {
   // long; else as last_refusal().
   absl::StatusOr<Position> Append(std::span<const std::byte> bytes);
 
-  // Appends a sealed frame; None() when refused, which changes nothing: see last_refusal().
+  // Appends a sealed frame; None() when refused, which changes nothing: see last_refusal(). At `each`
+  // a commit that fails refuses too, and then the frame may or may not be there when the journal is
+  // opened again.
   // REQUIRES: the header is the first member of a Frame (the whole stored length is read), sealed,
   // its kind not kNone or kFooter.
   Position AppendFrame(const FrameHeader& sealed) { return writer_->AppendFrame(sealed); }
 
   // Waits until the record at `position` survives what the durability level promises. At kProcess
   // that holds as soon as it is appended. kOutOfRange: nothing was appended there.
-  absl::Status WaitDurable(Position position) const;
+  // kDeadlineExceeded: not yet; without prepare_ahead it commits by itself and ignores `at_most`.
+  // Else the commit failed: see Errors.
+  absl::Status WaitDurable(Position position,
+                           absl::Duration at_most = absl::InfiniteDuration()) const;
+  // All records before this position are acknowledged; at kProcess, the tail.
+  Position durable() const { return writer_->durable(); }
 
   // Where the next record goes, unless it has to go to the next segment.
   Position tail() const { return writer_->tail(); }
@@ -67,6 +77,8 @@ class Journal {
   // Since Open().
   uint64_t appended() const { return writer_->appended(); }
   uint64_t refused() const { return writer_->refused(); }
+  // Of the set that it commits with; zeros at kProcess.
+  CommitCounters commit_counters() const { return writer_->commit_counters(); }
   // Why the last refused append was refused. kResourceExhausted: the disk is full, append again
   // when there is space; kFailedPrecondition: closed, open it again; else the disk failed: close,
   // and see what it is. OK while nothing was refused.
@@ -75,8 +87,8 @@ class Journal {
   // The records from `from` until `until`, by default until the tail as it is now.
   History Replay(ReplayOptions options = {}) const;
 
-  // Seals the journal and gives the directory free. Appends are refused from here on. OK when it is
-  // closed already.
+  // Seals the journal, commits it (not at kProcess) and gives the directory free. Appends are refused
+  // from here on. OK when it is closed already.
   absl::Status Close() { return writer_->Close(); }
 
  private:

@@ -3,6 +3,7 @@
 #define BITACTOR_PERSISTENCE_JOURNAL_READER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -26,6 +27,11 @@ class JournalReader {
   // follow a live journal, replay again from history.next_position().
   History Replay(ReplayOptions options = {}) const;
 
+  // What is before this position survives a power loss, as the writer last told; nothing when it
+  // never told, which at level `process` it need not. Of a journal in a set, the set's directory
+  // tells: see ReadAcknowledged.
+  absl::StatusOr<std::optional<Position>> acknowledged() const;
+
   const std::string& dir() const { return dir_; }
   uint64_t segment_bytes() const { return segment_bytes_; }
   uint32_t owner_number() const { return owner_number_; }
@@ -38,6 +44,11 @@ class JournalReader {
   uint64_t segment_bytes_;
   uint32_t owner_number_;
 };
+
+// The same, from the cut in the directory of a journal or of a set of journals.
+absl::StatusOr<std::optional<Position>> ReadAcknowledged(const std::string& dir,
+                                                         uint32_t owner_number,
+                                                         FileSystem& files = PosixFiles());
 
 }  // namespace bitactor
 

@@ -65,6 +65,7 @@ struct JournalStat {
   uint64_t first_stamp_ns = 0;  // 0: no record
   uint64_t last_stamp_ns = 0;
   Position tail{};
+  std::optional<Position> acknowledged;  // as JournalReader::acknowledged()
   bool closed_clean = false;
   std::optional<LockOwner> owner;  // who has it open for writing
 };

@@ -11,10 +11,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "bitactor/l1_core/check.h"
 #include "bitactor/l1_core/crc32c.h"
 #include "bitactor/l1_core/file.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/persistence/group_commit.h"
 #include "bitactor/persistence/journal_options.h"
 #include "bitactor/persistence/position.h"
 
@@ -34,6 +36,8 @@ inline void PrefetchForWriting(const std::byte* line) {
 #endif
 }
 
+class Committer;
+class CommitMember;
 class SegmentPreparer;
 struct RecoveredJournal;
 struct Segment;
@@ -49,6 +53,7 @@ constexpr uint32_t PlaceMask(uint64_t salt, uint64_t position) {
 //   W1  begin_ < tail_ <= end_; every unit in [tail_, end_) is zero.
 //   W2  limit_ < end_ while the journal is open: a seal always fits behind the records.
 //   W3  the segment after S exists before the seal that ends S is written.
+//   W4  at `each`, limit_ is 0: every append takes the slow way, and commits.
 class JournalWriter {
  public:
   static absl::StatusOr<std::unique_ptr<JournalWriter>> Open(const std::string& dir,
@@ -73,6 +78,11 @@ class JournalWriter {
     return Position(tail_.load(std::memory_order_acquire));
   }
   absl::Status Close();
+  // What may be asked by any thread.
+  Position durable() const;
+  absl::Status WaitDurable(uint64_t position, absl::Duration at_most) const;
+  CommitCounters commit_counters() const;
+  absl::Status CommitFailure() const;
 
   const std::string& dir() const { return dir_; }
   const JournalOptions& options() const { return options_; }
@@ -87,6 +97,7 @@ class JournalWriter {
  private:
   JournalWriter(const JournalOptions& options, SegmentMaker maker, std::unique_ptr<FileLock> lock,
                 RecoveredJournal recovered);
+  absl::Status JoinCommits(Committer* set, uint64_t synced, bool is_new);
 
   Position AppendHere(const FrameHeader& sealed, uint64_t at, uint64_t units) {
     const uint64_t commit_word = Store(sealed, at, units);
@@ -124,6 +135,7 @@ class JournalWriter {
   void UseSegment(const Segment& segment, uint64_t tail);
   void SealUntil(uint64_t end);
   void NoteProgress(uint64_t at);
+  void LimitToGroup(uint64_t at);
   uint64_t LastStamp() const;
 
   // Immutable after construction.
@@ -151,6 +163,12 @@ class JournalWriter {
   std::shared_ptr<Mapping> mapping_;  // of data_
   uint64_t refused_ = 0;
   absl::Status last_refusal_;
+  uint64_t appended_at_wake_ = 0;  // appended_ when the committer was last told
+
+  // Both null at kProcess.
+  std::unique_ptr<Committer> own_committer_;  // null: the set's is used
+  Committer* committer_ = nullptr;
+  CommitMember* member_ = nullptr;
 
   std::unique_ptr<SegmentPreparer> preparer_;  // last: its thread reads tail_; null: no helper
 };
