@@ -250,6 +250,33 @@ TEST_F(JournalRepairTest, SegmentsThatChangedPlacesBecomeGaps) {
   ExpectAllBut(From(0, second));
 }
 
+TEST_F(JournalRepairTest, ASegmentOfAJournalWithAnotherSizeBecomesAGap) {
+  JournalOptions options = Options();
+  options.segment_bytes = 2 * kSegmentBytes;
+  ASSERT_TRUE(Journal::Open(kDir, options)->Close().ok());
+  const std::vector<std::byte> other = files_->Read(SegmentFile(0));
+  files_ = std::make_unique<SimulatedFiles>();
+  WriteThreeSegments();
+  const size_t first = RecordsInFirstSegments(1);
+  {
+    auto file = files_->Open(SegmentFile(0), FileSystem::OpenMode::kCreate);
+    ASSERT_TRUE(file.ok() && (*file)->WriteAt(0, other).ok());
+  }
+  const RepairReport report = Repair();
+  ASSERT_THAT(report.actions, SizeIs(1));
+  EXPECT_EQ(files_->Read(report.actions[0].copy), other);
+  ExpectAllBut(From(0, first));
+}
+
+TEST_F(JournalRepairTest, AShortFileWithoutAHeaderIsKeptAndBecomesOneGap) {
+  WriteThreeSegments();
+  const size_t first = RecordsInFirstSegments(1);
+  const size_t second = RecordsInFirstSegments(2);
+  files_->Truncate(SegmentFile(1), 40);
+  Repair();
+  ExpectAllBut(From(first, second));
+}
+
 TEST_F(JournalRepairTest, WhenNoHeaderIsLeftNothingIsChanged) {
   MustOpen();
   Append("one");

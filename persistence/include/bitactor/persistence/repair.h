@@ -50,7 +50,8 @@ struct RepairReport {
 // DIR/lost+found, onto the disk; nothing is deleted.
 //
 // Order: segment by segment. Stopped at any point, it leaves what a second repair repairs.
-// Bounds: memory for the report, and 1 MiB.
+// Bounds: memory for the report, and 1 MiB; a dry run that meets a segment without header and with
+//   the wrong length takes memory for that segment.
 // Errors: kFailedPrecondition: somebody has the journal open, or it is of another version.
 //   kDataLoss: no header is left from which size and owner of the segments could be taken; nothing
 //   was changed. kNotFound: no journal there. Else the file system's error; repair again when its
