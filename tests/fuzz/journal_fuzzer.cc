@@ -51,7 +51,8 @@ std::unique_ptr<SimulatedFiles> MakeJournal() {
   }
   files = files->AfterKill();
   files->FlipBit(kSegment, lost.value() * kFrameUnitBytes, 0);
-  BITACTOR_CHECK_EQ(RepairJournal(kDir, Repairs(*files)).value().gaps, uint64_t{1});
+  const RepairReport repaired = RepairJournal(kDir, Repairs(*files)).value();
+  BITACTOR_CHECK_EQ(repaired.gaps, uint64_t{1});
   return files;
 }
 
@@ -63,8 +64,8 @@ void Reseal(SimulatedFiles& files, uint64_t offset) {
   Frame frame;
   std::memcpy(&frame, &segment[offset], sizeof(frame));
   if (frame.header.size_bytes > kMaxPayloadBytes) return;
-  const uint32_t checksum =
-      FrameChecksum(frame.header) ^ ::bitactor::internal::PlaceMask(kSalt, offset / kFrameUnitBytes);
+  const uint32_t checksum = FrameChecksum(frame.header) ^
+                            ::bitactor::internal::PlaceMask(kSalt, offset / kFrameUnitBytes);
   std::vector<std::byte> bytes(sizeof(checksum));
   std::memcpy(bytes.data(), &checksum, sizeof(checksum));
   files.Write(kSegment, offset, bytes);
