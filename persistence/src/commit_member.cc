@@ -45,7 +45,7 @@ absl::Status CommitMember::ForEachRecord(uint64_t from, uint64_t to, Visit visit
     const uint64_t end = std::min(to - view.begin, units_);
     while (unit < end) {
       const Slot slot = view.ReadSlot(unit);
-      if (slot.kind != SlotKind::kRecord && slot.kind != SlotKind::kSeal) {
+      if (slot.kind == SlotKind::kUnwritten || slot.kind == SlotKind::kBad) {
         return DamageError(
             dir_,
             absl::StrCat(Place(SegmentPath(dir_, (*segment)->header.segment_index), view, unit),

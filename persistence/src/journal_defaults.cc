@@ -1,29 +1,10 @@
 #include "journal_defaults.h"
 
-#include <sys/random.h>
-#include <time.h>
-
 #include "absl/strings/str_cat.h"
-#include "bitactor/l1_core/check.h"
 #include "segment_format.h"
+#include "system_sources.h"
 
 namespace bitactor::internal {
-namespace {
-
-uint64_t SystemRandom() {
-  uint64_t value = 0;
-  // For 8 bytes it neither fails nor comes short once the machine has started.
-  BITACTOR_CHECK_EQ(::getrandom(&value, sizeof(value), 0), static_cast<ssize_t>(sizeof(value)));
-  return value;
-}
-
-uint64_t SystemTime() {
-  timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
 
 void SetDefaults(JournalOptions& options) {
   if (!options.random) options.random = SystemRandom;

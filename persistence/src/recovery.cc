@@ -41,7 +41,7 @@ absl::StatusOr<RecoveredJournal> StartJournal(const SegmentMaker& maker) {
   RecoveredJournal fresh;
   fresh.segment = *std::move(segment);
   fresh.tail = fresh.segment.view().begin + 1;
-  fresh.last_record = fresh.segment.view().begin;
+  fresh.sums = SumsAtBegin(fresh.segment.view(), Seal{});
   fresh.report.closed_clean = true;
   fresh.report.tail = Position(fresh.tail);
   return fresh;
@@ -194,10 +194,7 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker, const
   recovered.segment = *segment;
   recovered.tail = segment->view().begin + scan.end_unit;
   recovered.sealed = scan.sealed || (scan.end_unit == 1 && kept > 0);
-  recovered.records = scan.sums.records;
-  recovered.last_record = scan.sums.last_record;
-  recovered.stamp_before_ns = ending->previous.last_stamp_ns;
-  recovered.chain = scan.sums.chain;
+  recovered.sums = scan.sums;
   recovered.synced = machine_restarted ? recovered.tail : cut != nullptr ? cut->tail : 0;
   report.closed_clean = recovered.sealed && report.torn_bytes == 0 && report.lost_segments == 0;
   report.records_scanned = scan.sums.records;

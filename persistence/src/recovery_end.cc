@@ -96,7 +96,8 @@ Seal SumsAtBegin(const SegmentView& view, const Seal& previous) {
           .first_record = view.begin,
           .last_record = view.begin,
           .last_stamp_ns = previous.last_stamp_ns,
-          .chain = previous.chain};
+          .chain = previous.chain,
+          .known = previous.known};
 }
 
 SegmentScan ScanSegment(const SegmentView& view, const Seal& before, uint64_t stop_unit) {
@@ -105,15 +106,22 @@ SegmentScan ScanSegment(const SegmentView& view, const Seal& before, uint64_t st
   while (scan.end_unit < std::min(view.units, stop_unit)) {
     const Slot slot = view.ReadSlot(scan.end_unit);
     if (slot.kind == SlotKind::kSeal) {
-      if (DecodeSeal(view.FrameAt(scan.end_unit)) != scan.sums) {
+      const Seal seal = DecodeSeal(view.FrameAt(scan.end_unit));
+      if (scan.sums.known && seal != scan.sums) {
         scan.bad_seal_unit = scan.end_unit;
         return scan;
       }
+      scan.sums = seal;
       scan.sealed = true;
     } else if (slot.kind == SlotKind::kRecord) {
       scan.sealed = false;
       scan.sums.Add(view.begin + scan.end_unit, view.FrameAt(scan.end_unit).stamp_ns,
                     slot.commit_word);
+    } else if (slot.kind == SlotKind::kBlock) {
+      scan.sealed = false;
+    } else if (slot.kind == SlotKind::kGap) {
+      scan.sealed = false;
+      scan.sums.known = false;
     } else {
       break;
     }
@@ -123,8 +131,17 @@ SegmentScan ScanSegment(const SegmentView& view, const Seal& before, uint64_t st
 }
 
 std::optional<Seal> EndSeal(const SegmentView& view) {
-  if (view.ReadSlot(view.units - 1).kind != SlotKind::kSeal) return std::nullopt;
-  return DecodeSeal(view.FrameAt(view.units - 1));
+  const uint64_t last = view.units - 1;
+  const SlotKind kind = view.ReadSlot(last).kind;
+  if (kind == SlotKind::kSeal) return DecodeSeal(view.FrameAt(last));
+  if (kind != SlotKind::kGap) return std::nullopt;
+  const Gap gap = DecodeGap(view.FrameAt(last));
+  return Seal{.records = gap.records,
+              .first_record = view.begin,
+              .last_record = view.begin,
+              .last_stamp_ns = gap.last_stamp_ns,
+              .chain = 0,
+              .known = false};
 }
 
 absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
