@@ -151,7 +151,7 @@ absl::StatusOr<uint32_t> ParseKinds(const std::vector<std::string>& texts) {
 }  // namespace
 
 bool RecordFilter::Matches(const FrameHeader& header) const {
-  return header.stamp_ns >= since_ns && header.stamp_ns < until_ns &&
+  return header.stamp_ns >= since_ns && (!until_ns.has_value() || header.stamp_ns < *until_ns) &&
          (kinds >> (static_cast<uint32_t>(header.kind) & 31) & 1) != 0 &&
          (!source.has_value() || header.source == *source) &&
          (!target.has_value() || header.target == *target) &&
@@ -187,7 +187,7 @@ absl::StatusOr<RecordFilter> ParseFilter(const FilterArguments& arguments, uint6
   set(arguments.target, filter.target,
       [&] { return ParseActor("--target", arguments.target, actor_by_name); });
   if (!fault.ok()) return fault;
-  if (filter.since_ns >= filter.until_ns) {
+  if (filter.until_ns.has_value() && filter.since_ns >= *filter.until_ns) {
     return Refused("--since", arguments.since.empty() ? "(the beginning)" : arguments.since,
                    absl::StrCat("nothing is between this and --until ", arguments.until,
                                 "; the end must be later than the beginning"));

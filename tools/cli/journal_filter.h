@@ -17,21 +17,21 @@ namespace bitactor::cli {
 
 // As given on the command line; empty or nullopt: not given.
 struct FilterArguments {
-  std::string since;
-  std::string until;
-  std::string from;
-  std::string to;
-  std::string source;
-  std::string target;
-  std::string type;
-  std::vector<std::string> kinds;
-  std::optional<uint32_t> shard;
+  std::string since = {};
+  std::string until = {};
+  std::string from = {};
+  std::string to = {};
+  std::string source = {};
+  std::string target = {};
+  std::string type = {};
+  std::vector<std::string> kinds = {};
+  std::optional<uint32_t> shard = {};
 };
 
 // All that is given must hold. Beginnings are part of the range, ends are not.
 struct RecordFilter {
   uint64_t since_ns = 0;
-  uint64_t until_ns = ~uint64_t{0};
+  std::optional<uint64_t> until_ns;
   Position from = Position::Begin();
   Position to = Position::None();
   std::optional<uint32_t> shard;

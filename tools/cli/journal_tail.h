@@ -14,8 +14,8 @@ namespace bitactor::cli {
 struct TailOptions {
   uint64_t last = 10;  // records to begin with
   bool follow = false;
-  std::optional<uint64_t> follow_ns;  // how long; nullopt: until told to stop
-  std::optional<uint64_t> count;      // end after this many, the first ones included
+  std::optional<uint64_t> follow_ns = {};  // how long; nullopt: until told to stop
+  std::optional<uint64_t> count = {};      // end after this many, the first ones included
 };
 
 // The world around a follower.
