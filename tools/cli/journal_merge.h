@@ -66,7 +66,7 @@ class JournalMerge {
     JournalReader reader;
     History history;
     uint64_t segment_units;
-    Position first;                // where reading began
+    Position first;                // where reading begins, a segment's beginning
     const Record* head = nullptr;  // read, not yet given
     bool ended = false;            // nothing more until LookAgain()
     bool complete = false;         // nothing more at all
@@ -74,7 +74,6 @@ class JournalMerge {
 
   JournalMerge(FileSystem& files, RecordFilter filter) : files_(&files), filter_(filter) {}
   void Fill(Source& source) const;
-  absl::StatusOr<uint64_t> SegmentCount(const Source& source) const;
   std::vector<Position> LastOf(Source& source, uint64_t count) const;
 
   FileSystem* files_;
