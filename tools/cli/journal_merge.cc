@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <string_view>
 #include <utility>
 
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/l2_mailbox/system_records.h"
@@ -13,6 +14,33 @@
 #include "bitactor/persistence/journal_verify.h"
 
 namespace bitactor::cli {
+namespace {
+
+constexpr std::string_view kSegmentSuffix = ".seg";
+
+struct SegmentRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+};
+
+// The segments of a journal, by the names of its files. The last one may have nothing in it yet.
+SegmentRange SegmentsOf(FileSystem& files, const std::string& dir) {
+  absl::StatusOr<std::vector<std::string>> names = files.List(dir);
+  if (!names.ok()) return {};
+  std::optional<SegmentRange> range;
+  for (const std::string& name : *names) {
+    uint64_t index = 0;
+    if (!name.ends_with(kSegmentSuffix) ||
+        !absl::SimpleAtoi(name.substr(0, name.size() - kSegmentSuffix.size()), &index)) {
+      continue;
+    }
+    if (!range.has_value()) range = {index, index};
+    range->last = index;  // names come in ascending order
+  }
+  return range.value_or(SegmentRange{});
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<JournalDir>> JournalsOf(FileSystem& files, const std::string& dir,
                                                    std::optional<uint32_t> shard) {
@@ -73,7 +101,8 @@ absl::StatusOr<JournalMerge> JournalMerge::Open(FileSystem& files, const std::st
     if (!reader.ok()) return reader.status();
     const uint64_t units = reader->segment_bytes() / kFrameUnitBytes;
     // A segment's beginning is a place to start from; any other position may be inside a record.
-    const Position first(merge.filter_.from.value() / units * units);
+    const Position first(
+        std::max(merge.filter_.from.value() / units, SegmentsOf(files, journal.dir).first) * units);
     History history = reader->Replay({.from = first});
     merge.sources_.push_back({journal.shard, *std::move(reader), std::move(history), units, first});
     // For progress alone, so damage that stands in the way is left to the reading.
@@ -121,23 +150,15 @@ void JournalMerge::LookAgain() {
   }
 }
 
-absl::StatusOr<uint64_t> JournalMerge::SegmentCount(const Source& source) const {
-  absl::StatusOr<std::vector<std::string>> names = files_->List(source.reader.dir());
-  if (!names.ok()) return names.status();
-  return static_cast<uint64_t>(std::count_if(
-      names->begin(), names->end(), [](const auto& name) { return absl::EndsWith(name, ".seg"); }));
-}
-
 // The places of the last `count` records, and leaves the history behind the last of them. Goes back
 // twice as far each time: what has to be read is at most four times what is needed.
 std::vector<Position> JournalMerge::LastOf(Source& source, uint64_t count) const {
-  absl::StatusOr<uint64_t> segments = SegmentCount(source);
-  const uint64_t known = segments.ok() ? *segments : 0;
   const uint64_t first_segment = source.first.value() / source.segment_units;
+  const uint64_t end = SegmentsOf(*files_, source.reader.dir()).last + 1;
   std::deque<Position> last;
-  // The last segment may be one that the writer made ahead, with nothing in it yet.
+  // Two at least: the last segment may be one that the writer made ahead.
   for (uint64_t back = 2;; back *= 2) {
-    const uint64_t begin = std::max(first_segment, known - std::min(known, back));
+    const uint64_t begin = std::max(first_segment, end - std::min(end, back));
     source.history = source.reader.Replay({.from = Position(begin * source.segment_units)});
     source.ended = source.complete = false;
     last.clear();

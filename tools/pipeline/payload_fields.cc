@@ -136,7 +136,7 @@ void Describe(const internal::BootRecord& boot, Fields& fields) {
 void Describe(const internal::NameRecord& name, Fields& fields) {
   fields.Add("id", name.id);
   // The class of an actor is a type that has a name itself.
-  const std::string class_name = TypeNameOf(name.class_type);
+  const std::string class_name = name.class_type == 0 ? "none" : TypeNameOf(name.class_type);
   fields.Add("class_type",
              class_name.empty() ? absl::StrFormat("%08x", name.class_type) : class_name);
   fields.Add("name", name.name_view());
