@@ -59,7 +59,7 @@ absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& file
   stat.segment_list.push_back(StatOf(last->segment.header, scan.sums, scan.sealed));
   absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
   if (!reader.ok()) return reader.status();
-  History history = reader->Replay();
+  History history = reader->Replay({.skip_gaps = true});
   if (const Record* first = history.Next()) stat.first_stamp_ns = first->frame().header.stamp_ns;
   absl::StatusOr<std::optional<LockOwner>> owner =
       files.LockedBy(JoinPath(dir, internal::kLockName));

@@ -9,7 +9,7 @@
 namespace bitactor::cli {
 namespace {
 
-constexpr char kExitCodes[] =
+constexpr char kReadOnly[] =
     "\nExit codes: 0 ok, 1 damage or no space, 2 wrong use. Journals may be in use: they are only "
     "read.";
 constexpr char kOrder[] =
@@ -25,7 +25,7 @@ std::shared_ptr<Arguments> AddCommand(CLI::App& journal, const char* name, const
   auto arguments = std::make_shared<Arguments>();
   command = journal.add_subcommand(name, help);
   command->add_option("DIR", arguments->dir, "A run's journal folder, or one journal")->required();
-  command->footer(absl::StrCat(footer, kExitCodes));
+  command->footer(footer);
   command->callback([arguments, run, &exit_code] { exit_code = run(*arguments); });
   return arguments;
 }
@@ -69,13 +69,14 @@ void AddPrintFlags(CLI::App& command, Arguments& arguments) {
 }  // namespace
 
 void AddJournalCommands(CLI::App& app, int& exit_code) {
-  CLI::App* journal = app.add_subcommand("journal", "Look at journals; changes nothing");
+  CLI::App* journal = app.add_subcommand("journal", "Look at journals, and repair them");
   journal->require_subcommand(1);
   CLI::App* command = nullptr;
 
   auto stat = AddCommand(*journal, "stat", "Sizes, times, and who has it open",
-                         "Examples:\n  bitactor journal stat run1\n"
-                         "  bitactor journal stat run1 --segments",
+                         absl::StrCat("Examples:\n  bitactor journal stat run1\n"
+                                      "  bitactor journal stat run1 --segments",
+                                      kReadOnly),
                          &StatCommand, exit_code, command);
   command->add_flag("--segments", stat->segments, "Each segment as well");
   command->add_flag("--json", stat->json, "For programs");
@@ -86,7 +87,7 @@ void AddJournalCommands(CLI::App& app, int& exit_code) {
                                       "  bitactor journal dump run1 --target risk/AAPL --hex\n"
                                       "  bitactor journal dump run1 --since -5m --kind call "
                                       "--kind reply --json",
-                                      kOrder),
+                                      kOrder, kReadOnly),
                          &DumpCommand, exit_code, command);
   AddFilters(*command, dump->filter);
   command->add_option("--limit", dump->limit, "At most this many records; 0: all")->group(kFilters);
@@ -97,7 +98,7 @@ void AddJournalCommands(CLI::App& app, int& exit_code) {
                                       "  bitactor journal tail run1 -n 5\n"
                                       "  bitactor journal tail run1 --follow --type Fill\n"
                                       "  bitactor journal tail run1 -n 0 --follow --for 30s --json",
-                                      kOrder, " New records come as they are met."),
+                                      kOrder, " New records come as they are met.", kReadOnly),
                          &TailCommand, exit_code, command);
   AddFilters(*command, tail->filter);
   command->add_option("-n,--limit", tail->last, "How many of the last records")
@@ -121,7 +122,8 @@ void AddJournalCommands(CLI::App& app, int& exit_code) {
                                          "-o fills.csv",
                                          kOrder,
                                          " The file appears when it is whole. After damage it "
-                                         "holds what could be read, and the exit code is 1."),
+                                         "holds what could be read, and the exit code is 1.",
+                                         kReadOnly),
                             &ExportCommand, exit_code, command);
   AddFilters(*command, to_file->filter);
   command->add_option("--limit", to_file->limit, "At most this many records; 0: all")
@@ -133,10 +135,24 @@ void AddJournalCommands(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option("--output,-o", to_file->output, "File to write; without it, standard output");
 
-  auto verify = AddCommand(
-      *journal, "verify", "Read everything and report all damage; exit code 1 if there is any",
-      "Example:\n  bitactor journal verify run1", &VerifyCommand, exit_code, command);
+  auto verify = AddCommand(*journal, "verify",
+                           "Read everything and report all damage; exit code 1 if there is any",
+                           absl::StrCat("Example:\n  bitactor journal verify run1", kReadOnly),
+                           &VerifyCommand, exit_code, command);
   command->add_flag("--json", verify->json, "For programs");
+
+  auto repair = AddCommand(
+      *journal, "repair", "Make a damaged journal readable and appendable again",
+      "Examples:\n"
+      "  bitactor journal repair --dry-run run1\n"
+      "  bitactor journal repair run1\n"
+      "What cannot be read is copied to lost+found and becomes a gap; nothing is deleted. Nobody "
+      "may have the journals open.\n"
+      "Exit codes: 0 repaired, or nothing to repair; 1 with --dry-run: there is something; or it "
+      "cannot be repaired; 2 wrong use",
+      &RepairCommand, exit_code, command);
+  command->add_flag("--dry-run", repair->dry_run, "Change nothing, show what would be done");
+  command->add_flag("--json", repair->json, "For programs");
 }
 
 }  // namespace bitactor::cli

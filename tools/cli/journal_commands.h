@@ -21,6 +21,12 @@ struct VerifyArguments {
   bool json = false;
 };
 
+struct RepairArguments {
+  std::string dir;
+  bool dry_run = false;
+  bool json = false;
+};
+
 struct DumpArguments {
   std::string dir;
   FilterArguments filter;
@@ -50,6 +56,7 @@ struct ExportArguments {
 
 int StatCommand(const StatArguments& arguments);
 int VerifyCommand(const VerifyArguments& arguments);
+int RepairCommand(const RepairArguments& arguments);
 int DumpCommand(const DumpArguments& arguments);
 int TailCommand(const TailArguments& arguments);
 int ExportCommand(const ExportArguments& arguments);

@@ -53,12 +53,12 @@ absl::StatusOr<std::vector<JournalDir>> JournalsOf(FileSystem& files, const std:
     if (!shard.has_value() || *shard == one) journals.push_back({one, ShardJournalDir(dir, one)});
   }
   if (shards->empty()) {
+    // One without a readable header is still to be verified and repaired.
     absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
-    if (!reader.ok()) return reader.status();
-    absl::StrAppend(&found, reader->owner_number());
-    if (!shard.has_value() || *shard == reader->owner_number()) {
-      journals.push_back({reader->owner_number(), dir});
-    }
+    if (!reader.ok() && shard.has_value()) return reader.status();
+    const uint32_t owner = reader.ok() ? reader->owner_number() : 0;
+    absl::StrAppend(&found, owner);
+    if (!shard.has_value() || *shard == owner) journals.push_back({owner, dir});
   }
   if (journals.empty()) {
     return absl::InvalidArgumentError(
@@ -74,7 +74,7 @@ absl::StatusOr<uint32_t> FindActorByName(FileSystem& files, const std::string& d
   for (const JournalDir& journal : *journals) {
     absl::StatusOr<JournalReader> reader = JournalReader::Open(journal.dir, files);
     if (!reader.ok()) return reader.status();
-    History history = reader->Replay();
+    History history = reader->Replay({.skip_gaps = true});
     for (const Record& record : history) {
       internal::NameRecord given;
       if (record.frame().header.type != TypeId<internal::NameRecord>() ||
@@ -103,7 +103,7 @@ absl::StatusOr<JournalMerge> JournalMerge::Open(FileSystem& files, const std::st
     // A segment's beginning is a place to start from; any other position may be inside a record.
     const Position first(
         std::max(merge.filter_.from.value() / units, SegmentsOf(files, journal.dir).first) * units);
-    History history = reader->Replay({.from = first});
+    History history = reader->Replay({.from = first, .skip_gaps = true});
     merge.sources_.push_back({journal.shard, *std::move(reader), std::move(history), units, first});
     // For progress alone, so damage that stands in the way is left to the reading.
     if (absl::StatusOr<JournalStat> stat = StatJournal(journal.dir, files); stat.ok()) {
@@ -159,7 +159,8 @@ std::vector<Position> JournalMerge::LastOf(Source& source, uint64_t count) const
   // Two at least: the last segment may be one that the writer made ahead.
   for (uint64_t back = 2;; back *= 2) {
     const uint64_t begin = std::max(first_segment, end - std::min(end, back));
-    source.history = source.reader.Replay({.from = Position(begin * source.segment_units)});
+    source.history =
+        source.reader.Replay({.from = Position(begin * source.segment_units), .skip_gaps = true});
     source.ended = source.complete = false;
     last.clear();
     for (Fill(source); source.head != nullptr; Fill(source)) {
@@ -178,7 +179,7 @@ uint64_t JournalMerge::StartAtLast(uint64_t count) {
     const std::vector<Position> last = LastOf(source, count);
     if (last.empty()) continue;
     found += last.size();
-    source.history = source.reader.Replay({.from = last.front()});
+    source.history = source.reader.Replay({.from = last.front(), .skip_gaps = true});
     source.ended = source.complete = false;
   }
   for (; found > count; --found) Next();
@@ -195,6 +196,12 @@ absl::Status JournalMerge::status() const {
                  : absl::Status(status.code(), absl::StrCat(status.message(), "; ", one.message()));
   }
   return status;
+}
+
+uint64_t JournalMerge::gaps() const {
+  uint64_t gaps = 0;
+  for (const Source& source : sources_) gaps += source.history.gaps_skipped();
+  return gaps;
 }
 
 uint64_t JournalMerge::passed_bytes() const {

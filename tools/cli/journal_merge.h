@@ -20,8 +20,8 @@ struct JournalDir {
   std::string dir;
 };
 
-// The journals of a set, or the folder itself when it is one journal; with `shard` that one alone.
-// kNotFound: no journal there; kInvalidArgument: none of that shard.
+// The journals of a set, or the folder itself when there are none: then nobody looked
+// whether it is a journal. With `shard` that one alone; kInvalidArgument: none of that shard.
 absl::StatusOr<std::vector<JournalDir>> JournalsOf(FileSystem& files, const std::string& dir,
                                                    std::optional<uint32_t> shard = std::nullopt);
 
@@ -56,6 +56,8 @@ class JournalMerge {
 
   // OK, or the damage of every journal that ended with it.
   absl::Status status() const;
+  // Gaps that were passed over: bytes that a repair gave up, which are no damage any more.
+  uint64_t gaps() const;
   // How far reading came, and how far it goes as the journals were when they were opened.
   uint64_t passed_bytes() const;
   uint64_t total_bytes() const { return total_bytes_; }

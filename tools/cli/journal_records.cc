@@ -71,6 +71,15 @@ absl::Status WriteAll(JournalMerge& journals, uint64_t limit, RecordWriter& writ
   return absl::OkStatus();
 }
 
+// Gaps are no fault, but nobody should miss that something is missing.
+void TellOfGaps(const JournalMerge& journals, const std::string& dir) {
+  if (journals.gaps() == 0) return;
+  std::fprintf(stderr,
+               "bitactor: %llu gaps were passed over, bytes that a repair gave up; `bitactor "
+               "journal verify %s` lists them\n",
+               static_cast<unsigned long long>(journals.gaps()), dir.c_str());
+}
+
 // A reader of standard output that has gone took what it wanted.
 int ExitCodeOf(const absl::Status& status) {
   return status.ok() || absl::IsCancelled(status) ? kExitOk : Fail(status);
@@ -86,6 +95,7 @@ int DumpCommand(const DumpArguments& arguments) {
   absl::Status status = WriteAll(*journals, arguments.limit, writer, [] { return true; });
   if (status.ok()) status = output->Finish();
   if (status.ok()) status = journals->status();
+  TellOfGaps(*journals, arguments.dir);
   return ExitCodeOf(status);
 }
 
@@ -118,7 +128,9 @@ int TailCommand(const TailArguments& arguments) {
         std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
   };
   ports.wait = [&](uint64_t wait_ns) { return stop.Wait(wait_ns); };
-  return ExitCodeOf(Tail(*journals, options, ports));
+  const absl::Status status = Tail(*journals, options, ports);
+  TellOfGaps(*journals, arguments.dir);
+  return ExitCodeOf(status);
 }
 
 int ExportCommand(const ExportArguments& arguments) {
@@ -144,6 +156,7 @@ int ExportCommand(const ExportArguments& arguments) {
   }
   if (status.ok()) status = (*output)->Finish();
   if (!status.ok()) return ExitCodeOf(status);
+  TellOfGaps(*journals, arguments.dir);
   if (!journals->status().ok()) {
     const int code = Fail(journals->status());
     std::fprintf(stderr, "bitactor: the %llu records that could be read were exported\n",

@@ -34,6 +34,13 @@ Json ToJson(const JournalDir& journal, const VerifyReport& report) {
                        {"position", damage.position.value()},
                        {"detail", damage.detail}});
   }
+  Json gaps = Json::array();
+  for (const KnownGap& gap : report.gaps) {
+    gaps.push_back({{"file", gap.file},
+                    {"offset", gap.offset},
+                    {"bytes", gap.bytes},
+                    {"position", gap.position.value()}});
+  }
   return {{"dir", journal.dir},
           {"shard", journal.shard},
           {"segments", report.segments},
@@ -41,7 +48,10 @@ Json ToJson(const JournalDir& journal, const VerifyReport& report) {
           {"bytes_read", report.bytes_read},
           {"closed_clean", report.closed_clean},
           {"damage_count", report.damage_count},
-          {"damages", damages}};
+          {"damages", damages},
+          {"gap_count", report.gap_count},
+          {"gaps", gaps},
+          {"abandoned_blocks", report.abandoned_blocks}};
 }
 
 void PrintText(const JournalDir& journal, const VerifyReport& report) {
@@ -52,6 +62,19 @@ void PrintText(const JournalDir& journal, const VerifyReport& report) {
   if (report.damage_count > report.damages.size()) {
     std::printf("  and %llu more\n",
                 static_cast<unsigned long long>(report.damage_count - report.damages.size()));
+  }
+  for (const KnownGap& gap : report.gaps) std::printf("  %s\n", gap.ToString().c_str());
+  if (report.gap_count > report.gaps.size()) {
+    std::printf("  and %llu more gaps\n",
+                static_cast<unsigned long long>(report.gap_count - report.gaps.size()));
+  }
+  if (report.abandoned_blocks > 0) {
+    std::printf("  %llu blocks were begun and never appended, which is no damage\n",
+                static_cast<unsigned long long>(report.abandoned_blocks));
+  }
+  if (!report.ok()) {
+    std::printf("  `bitactor journal repair --dry-run %s` shows what can be done about it\n",
+                journal.dir.c_str());
   }
 }
 
