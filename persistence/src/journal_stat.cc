@@ -7,6 +7,19 @@
 #include "segment_store.h"
 
 namespace bitactor {
+namespace {
+
+SegmentStat StatOf(const internal::SegmentHeader& header, const internal::Seal& seal, bool sealed) {
+  return {.index = header.segment_index,
+          .records = seal.records,
+          .first = Position(seal.first_record),
+          .last = Position(seal.last_record),
+          .last_stamp_ns = seal.last_stamp_ns,
+          .created_ns = header.created_ns,
+          .sealed = sealed};
+}
+
+}  // namespace
 
 absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& files) {
   absl::StatusOr<std::vector<uint32_t>> segments = internal::ListSegments(files, dir);
@@ -41,13 +54,15 @@ absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& file
                                                      ": the segment does not end with a seal"));
     }
     stat.records += seal->records;
+    stat.segment_list.push_back(StatOf(segment->header, *seal, /*sealed=*/true));
   }
+  stat.segment_list.push_back(StatOf(last->segment.header, scan.sums, scan.sealed));
   absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
   if (!reader.ok()) return reader.status();
   absl::StatusOr<std::optional<Position>> acknowledged = reader->acknowledged();
   if (!acknowledged.ok()) return acknowledged.status();
   stat.acknowledged = *acknowledged;
-  History history = reader->Replay();
+  History history = reader->Replay({.skip_gaps = true});
   if (const Record* first = history.Next()) stat.first_stamp_ns = first->frame().header.stamp_ns;
   absl::StatusOr<std::optional<LockOwner>> owner =
       files.LockedBy(JoinPath(dir, internal::kLockName));

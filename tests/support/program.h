@@ -68,6 +68,7 @@ class Program {
     outcome.err = Read(dir_.File("err"));
     return outcome;
   }
+  void Signal(int signal) { BITACTOR_CHECK_EQ(kill(pid_, signal), 0); }
   Outcome KillAndWait() {
     kill(pid_, SIGKILL);
     return Wait();

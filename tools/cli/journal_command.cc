@@ -1,223 +1,158 @@
-// `bitactor journal stat|dump|verify`.
-#include <cstdio>
+// `bitactor journal`: the command lines.
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "bitactor/l1_core/file.h"
-#include "bitactor/l2_mailbox/journal_set.h"
-#include "bitactor/persistence/journal_reader.h"
-#include "bitactor/persistence/journal_verify.h"
 #include "cli/commands.h"
-#include "pipeline/chain.h"
+#include "cli/journal_commands.h"
 
 namespace bitactor::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr char kReadOnly[] =
+    "\nExit codes: 0 ok, 1 damage or no space, 2 wrong use. Journals may be in use: they are only "
+    "read.";
+constexpr char kOrder[] =
+    "\nThe journals of a set are shown as one, the lower stamp first, then the lower shard; each "
+    "keeps its own order.";
+constexpr char kFilters[] = "Which records";
 
-struct JournalArguments {
-  std::string dir;
-  bool json = false;
-  // dump
-  int shard = -1;
-  uint64_t from = 0;
-  uint64_t limit = 0;
-};
-
-struct JournalDir {
-  uint32_t shard;
-  std::string dir;
-};
-
-// The journals of a set, or the folder itself when it is one journal.
-absl::StatusOr<std::vector<JournalDir>> JournalsOf(const std::string& dir) {
-  absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(PosixFiles(), dir);
-  if (!shards.ok()) return shards.status();
-  std::vector<JournalDir> journals;
-  for (const uint32_t shard : *shards) journals.push_back({shard, ShardJournalDir(dir, shard)});
-  if (journals.empty()) journals.push_back({0, dir});
-  return journals;
+// A command with the folder that all of them take.
+template <typename Arguments>
+std::shared_ptr<Arguments> AddCommand(CLI::App& journal, const char* name, const char* help,
+                                      const std::string& footer, int (*run)(const Arguments&),
+                                      int& exit_code, CLI::App*& command) {
+  auto arguments = std::make_shared<Arguments>();
+  command = journal.add_subcommand(name, help);
+  command->add_option("DIR", arguments->dir, "A run's journal folder, or one journal")->required();
+  command->footer(footer);
+  command->callback([arguments, run, &exit_code] { exit_code = run(*arguments); });
+  return arguments;
 }
 
-const char* KindName(FrameKind kind) {
-  switch (kind) {
-    case FrameKind::kCast:
-      return "cast";
-    case FrameKind::kCall:
-      return "call";
-    case FrameKind::kReply:
-      return "reply";
-    case FrameKind::kTimer:
-      return "timer";
-    case FrameKind::kSystem:
-      return "system";
-    case FrameKind::kBlock:
-      return "block";
-    case FrameKind::kRecord:
-      return "record";
-    default:
-      return "other";
-  }
+void AddFilters(CLI::App& command, FilterArguments& filter) {
+  command
+      .add_option(
+          "--since", filter.since,
+          "Stamped then or later: UTC (2026-11-21T16:17:30.5), before now (-5m), or a stamp")
+      ->group(kFilters);
+  command.add_option("--until", filter.until, "Stamped before then")->group(kFilters);
+  command
+      .add_option("--from", filter.from, "From POSITION on; SHARD:POSITION: of that shard alone")
+      ->group(kFilters);
+  command.add_option("--to", filter.to, "Before POSITION; SHARD:POSITION: of that shard alone")
+      ->group(kFilters);
+  command.add_option("--source", filter.source, "Sent by the actor with this id or name")
+      ->group(kFilters);
+  command.add_option("--target", filter.target, "Sent to the actor with this id or name")
+      ->group(kFilters);
+  command
+      .add_option("--kind", filter.kinds,
+                  "cast, call, reply, timer, system, block or record; may be repeated")
+      ->allow_extra_args(false)
+      ->group(kFilters);
+  command.add_option("--type", filter.type, "Of this type: its name, or 8 hexadecimal digits")
+      ->group(kFilters);
+  command.add_option("--shard", filter.shard, "Of this shard's journal")
+      ->check(CLI::Range(0, 63))
+      ->group(kFilters);
 }
 
-int Stat(const JournalArguments& arguments) {
-  absl::StatusOr<std::vector<JournalDir>> journals = JournalsOf(arguments.dir);
-  if (!journals.ok()) return Fail(journals.status());
-  Json all = Json::array();
-  for (const JournalDir& journal : *journals) {
-    absl::StatusOr<JournalStat> stat = StatJournal(journal.dir);
-    if (!stat.ok()) return Fail(stat.status());
-    const std::string owner = stat->owner.has_value() ? stat->owner->ToString() : "";
-    if (arguments.json) {
-      all.push_back({{"dir", journal.dir},
-                     {"shard", journal.shard},
-                     {"segments", stat->segments},
-                     {"segment_bytes", stat->segment_bytes},
-                     {"records", stat->records},
-                     {"bytes", stat->bytes},
-                     {"first_stamp_ns", stat->first_stamp_ns},
-                     {"last_stamp_ns", stat->last_stamp_ns},
-                     {"tail", stat->tail.value()},
-                     {"closed_clean", stat->closed_clean},
-                     {"owner", owner}});
-      continue;
-    }
-    std::printf("%s\n  %llu records, %llu bytes in %u segments of %llu; tail %s; %s\n",
-                journal.dir.c_str(), static_cast<unsigned long long>(stat->records),
-                static_cast<unsigned long long>(stat->bytes), stat->segments,
-                static_cast<unsigned long long>(stat->segment_bytes), stat->tail.ToString().c_str(),
-                !owner.empty()       ? absl::StrCat("in use by ", owner).c_str()
-                : stat->closed_clean ? "closed cleanly"
-                                     : "not closed: its writer died; the next start recovers it");
-  }
-  if (arguments.json) std::printf("%s\n", all.dump(2).c_str());
-  return kExitOk;
-}
-
-void PrintFrame(const JournalArguments& arguments, uint32_t shard, const Record& record) {
-  const FrameHeader& header = record.frame().header;
-  std::string type = pipeline::TypeNameOf(header.type);
-  if (type.empty()) type = absl::StrFormat("%08x", header.type);
-  if (arguments.json) {
-    const Json line = {{"place", absl::StrCat(shard, ":", record.position().ToString())},
-                       {"stamp_ns", header.stamp_ns},
-                       {"kind", KindName(header.kind)},
-                       {"type", type},
-                       {"source", header.source},
-                       {"target", header.target},
-                       {"message_id", header.message_id},
-                       {"correlation_id", header.correlation_id},
-                       {"trace", absl::StrFormat("%016x", header.trace)},
-                       {"size_bytes", static_cast<int>(header.size_bytes)}};
-    std::printf("%s\n", line.dump().c_str());
-    return;
-  }
-  std::printf("%u:%-10s %llu %-6s %-14s %u -> %u  id %u/%llu  %u bytes\n", shard,
-              record.position().ToString().c_str(),
-              static_cast<unsigned long long>(header.stamp_ns), KindName(header.kind), type.c_str(),
-              header.source, header.target, static_cast<unsigned>(IncarnationOf(header.message_id)),
-              static_cast<unsigned long long>(SequenceOf(header.message_id)),
-              static_cast<unsigned>(header.size_bytes));
-}
-
-int Dump(const JournalArguments& arguments) {
-  absl::StatusOr<std::vector<JournalDir>> journals = JournalsOf(arguments.dir);
-  if (!journals.ok()) return Fail(journals.status());
-  bool any = false;
-  for (const JournalDir& journal : *journals) {
-    if (arguments.shard >= 0 && journal.shard != static_cast<uint32_t>(arguments.shard)) continue;
-    any = true;
-    absl::StatusOr<JournalReader> reader = JournalReader::Open(journal.dir);
-    if (!reader.ok()) return Fail(reader.status());
-    History history = reader->Replay();
-    uint64_t printed = 0;
-    for (const Record& record : history) {
-      if (record.position().value() < arguments.from) continue;
-      if (arguments.limit != 0 && printed++ == arguments.limit) break;
-      PrintFrame(arguments, journal.shard, record);
-    }
-    if (!history.status().ok()) return Fail(history.status());
-  }
-  if (!any) {
-    return Fail(absl::InvalidArgumentError(absl::StrCat(
-        "--shard ", arguments.shard, ": ", arguments.dir, " has no journal of that shard")));
-  }
-  return kExitOk;
-}
-
-int Verify(const JournalArguments& arguments) {
-  absl::StatusOr<std::vector<JournalDir>> journals = JournalsOf(arguments.dir);
-  if (!journals.ok()) return Fail(journals.status());
-  uint64_t damages = 0;
-  Json all = Json::array();
-  for (const JournalDir& journal : *journals) {
-    absl::StatusOr<VerifyReport> report = absl::UnknownError("not run");
-    {
-      ProgressLine progress;
-      report = VerifyJournal(journal.dir, PosixFiles(), [&](uint64_t done, uint64_t total) {
-        progress.Show(absl::StrFormat("%s: %d of %d MiB", journal.dir, done >> 20, total >> 20));
-      });
-    }
-    if (!report.ok()) return Fail(report.status());
-    damages += report->damage_count;
-    if (arguments.json) {
-      Json list = Json::array();
-      for (const Damage& damage : report->damages) {
-        list.push_back({{"kind", DamageKindName(damage.kind)},
-                        {"file", damage.file},
-                        {"offset", damage.offset},
-                        {"bytes", damage.bytes},
-                        {"position", damage.position.value()},
-                        {"detail", damage.detail}});
-      }
-      all.push_back({{"dir", journal.dir},
-                     {"segments", report->segments},
-                     {"records", report->records},
-                     {"bytes_read", report->bytes_read},
-                     {"closed_clean", report->closed_clean},
-                     {"damage_count", report->damage_count},
-                     {"damages", list}});
-      continue;
-    }
-    std::printf(
-        "%s: %llu records in %u segments: %s\n", journal.dir.c_str(),
-        static_cast<unsigned long long>(report->records), report->segments,
-        report->ok() ? "sound" : absl::StrCat(report->damage_count, " damaged places").c_str());
-    for (const Damage& damage : report->damages) std::printf("  %s\n", damage.ToString().c_str());
-  }
-  if (arguments.json) std::printf("%s\n", all.dump(2).c_str());
-  return damages == 0 ? kExitOk : kExitFoundProblem;
+template <typename Arguments>
+void AddPrintFlags(CLI::App& command, Arguments& arguments) {
+  CLI::Option* json = command.add_flag("--json", arguments.json,
+                                       "One JSON object a line, with all fields and the payload");
+  command.add_flag("--hex", arguments.hex, "The bytes of header and payload as well")
+      ->excludes(json);
 }
 
 }  // namespace
 
 void AddJournalCommands(CLI::App& app, int& exit_code) {
-  CLI::App* journal = app.add_subcommand("journal", "Look at journals; changes nothing");
+  CLI::App* journal = app.add_subcommand("journal", "Look at journals, and repair them");
   journal->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, const char* example,
-                       int (*run)(const JournalArguments&)) {
-    auto arguments = std::make_shared<JournalArguments>();
-    CLI::App* command = journal->add_subcommand(name, help);
-    command->add_option("DIR", arguments->dir, "A run's journal folder, or one journal")
-        ->required();
-    command->add_flag("--json", arguments->json, "For programs");
-    command->footer(absl::StrCat("Example:\n  bitactor journal ", example));
-    command->callback([arguments, run, &exit_code] { exit_code = run(*arguments); });
-    return std::pair(command, arguments);
-  };
-  add("stat", "Sizes, times, and who has it open", "stat run1", &Stat);
-  add("verify", "Read everything and report all damage; exit code 1 if there is any", "verify run1",
-      &Verify);
-  const auto [dump, arguments] = add("dump", "Print the frames, one a line",
-                                     "dump run1 --shard 0 --from 4711 --limit 20", &Dump);
-  dump->add_option("--shard", arguments->shard, "Only this shard's journal")
-      ->check(CLI::Range(0, 63));
-  dump->add_option("--from", arguments->from, "Only frames from this position on");
-  dump->add_option("--limit", arguments->limit, "At most so many frames of each journal; 0: all");
+  CLI::App* command = nullptr;
+
+  auto stat = AddCommand(*journal, "stat", "Sizes, times, and who has it open",
+                         absl::StrCat("Examples:\n  bitactor journal stat run1\n"
+                                      "  bitactor journal stat run1 --segments",
+                                      kReadOnly),
+                         &StatCommand, exit_code, command);
+  command->add_flag("--segments", stat->segments, "Each segment as well");
+  command->add_flag("--json", stat->json, "For programs");
+
+  auto dump = AddCommand(*journal, "dump", "Print records, one a line",
+                         absl::StrCat("Examples:\n"
+                                      "  bitactor journal dump run1 --from 0:4711 --limit 20\n"
+                                      "  bitactor journal dump run1 --target risk/AAPL --hex\n"
+                                      "  bitactor journal dump run1 --since -5m --kind call "
+                                      "--kind reply --json",
+                                      kOrder, kReadOnly),
+                         &DumpCommand, exit_code, command);
+  AddFilters(*command, dump->filter);
+  command->add_option("--limit", dump->limit, "At most this many records; 0: all")->group(kFilters);
+  AddPrintFlags(*command, *dump);
+
+  auto tail = AddCommand(*journal, "tail", "Print the last records, and new ones as they come",
+                         absl::StrCat("Examples:\n"
+                                      "  bitactor journal tail run1 -n 5\n"
+                                      "  bitactor journal tail run1 --follow --type Fill\n"
+                                      "  bitactor journal tail run1 -n 0 --follow --for 30s --json",
+                                      kOrder, " New records come as they are met.", kReadOnly),
+                         &TailCommand, exit_code, command);
+  AddFilters(*command, tail->filter);
+  command->add_option("-n,--limit", tail->last, "How many of the last records")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  CLI::Option* follow = command->add_flag("--follow,-f", tail->follow,
+                                          "Then what is appended, until Ctrl-C (exit code 0)");
+  command->add_option("--for", tail->follow_for, "Follow for so long: 30s, 5m, 1h30m")
+      ->needs(follow);
+  command
+      ->add_option("--count", tail->count,
+                   "Follow until this many records are printed, the last ones included")
+      ->check(CLI::Range(uint64_t{1}, ~uint64_t{0}))
+      ->needs(follow);
+  AddPrintFlags(*command, *tail);
+
+  auto to_file = AddCommand(*journal, "export", "Write records for other programs",
+                            absl::StrCat("Examples:\n"
+                                         "  bitactor journal export run1 -o run1.jsonl\n"
+                                         "  bitactor journal export run1 --format csv --type Fill "
+                                         "-o fills.csv",
+                                         kOrder,
+                                         " The file appears when it is whole. After damage it "
+                                         "holds what could be read, and the exit code is 1.",
+                                         kReadOnly),
+                            &ExportCommand, exit_code, command);
+  AddFilters(*command, to_file->filter);
+  command->add_option("--limit", to_file->limit, "At most this many records; 0: all")
+      ->group(kFilters);
+  command
+      ->add_option("--format", to_file->format,
+                   "jsonl: one JSON object a line; csv: RFC 4180, with a heading")
+      ->check(CLI::IsMember({"jsonl", "csv"}))
+      ->capture_default_str();
+  command->add_option("--output,-o", to_file->output, "File to write; without it, standard output");
+
+  auto verify = AddCommand(*journal, "verify",
+                           "Read everything and report all damage; exit code 1 if there is any",
+                           absl::StrCat("Example:\n  bitactor journal verify run1", kReadOnly),
+                           &VerifyCommand, exit_code, command);
+  command->add_flag("--json", verify->json, "For programs");
+
+  auto repair = AddCommand(
+      *journal, "repair", "Make a damaged journal readable and appendable again",
+      "Examples:\n"
+      "  bitactor journal repair --dry-run run1\n"
+      "  bitactor journal repair run1\n"
+      "What cannot be read is copied to lost+found and becomes a gap; nothing is deleted. Nobody "
+      "may have the journals open.\n"
+      "Exit codes: 0 repaired, or nothing to repair; 1 with --dry-run: there is something; or it "
+      "cannot be repaired; 2 wrong use",
+      &RepairCommand, exit_code, command);
+  command->add_flag("--dry-run", repair->dry_run, "Change nothing, show what would be done");
+  command->add_flag("--json", repair->json, "For programs");
 }
 
 }  // namespace bitactor::cli

@@ -10,13 +10,30 @@ namespace {
 
 constexpr char kBookPrefix[] = "book/";
 
-template <typename... Types>
-std::string NameAmong(uint32_t type) {
-  std::string name;
-  ((TypeId<Types>() == type ? name = std::string(TypeName<Types>()) : name), ...);
+template <typename M>
+std::string ShortName() {
+  const std::string name(TypeName<M>());
   const size_t last = name.rfind("::");
   return last == std::string::npos ? name : name.substr(last + 2);
 }
+
+template <typename... Types>
+struct TypeList {
+  static std::string NameAmong(uint32_t type) {
+    std::string name;
+    ((TypeId<Types>() == type ? (name = ShortName<Types>(), true) : false) || ...);
+    return name;
+  }
+  static std::vector<std::pair<uint32_t, std::string>> Names() {
+    return {{TypeId<Types>(), ShortName<Types>()}...};
+  }
+};
+
+using KnownTypes =
+    TypeList<market::FeedEvent, market::BookRow, market::Top, market::Intent, market::Order,
+             market::Fill, market::KillSwitch, UseRows, Poison, ErrorReply, internal::BootRecord,
+             internal::NameRecord, internal::CrashRecord, BookActor, SignalActor, RiskActor,
+             ExecutionActor, PositionActor>;
 
 }  // namespace
 
@@ -67,11 +84,7 @@ std::vector<std::string> RecoveredSymbols(const System& system) {
   return symbols;
 }
 
-std::string TypeNameOf(uint32_t type) {
-  return NameAmong<market::FeedEvent, market::BookRow, market::Top, market::Intent, market::Order,
-                   market::Fill, market::KillSwitch, UseRows, Poison, ErrorReply,
-                   internal::BootRecord, internal::NameRecord, internal::CrashRecord, BookActor,
-                   SignalActor, RiskActor, ExecutionActor, PositionActor>(type);
-}
+std::string TypeNameOf(uint32_t type) { return KnownTypes::NameAmong(type); }
+std::vector<std::pair<uint32_t, std::string>> KnownTypeNames() { return KnownTypes::Names(); }
 
 }  // namespace bitactor::pipeline

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -48,6 +49,8 @@ void ForEachOf(System& system, const std::string& stage, const std::vector<std::
 // Every actor type and message type of the pipeline and the runtime, for traces and dumps; "" for
 // others.
 std::string TypeNameOf(uint32_t type);
+// All those types, with the names that TypeNameOf() gives.
+std::vector<std::pair<uint32_t, std::string>> KnownTypeNames();
 
 }  // namespace bitactor::pipeline
 

@@ -72,6 +72,16 @@ using VerifyProgress = std::function<void(uint64_t done_bytes, uint64_t total_by
 absl::StatusOr<VerifyReport> VerifyJournal(const std::string& dir, FileSystem& files = PosixFiles(),
                                            const VerifyProgress& progress = {});
 
+struct SegmentStat {
+  uint32_t index = 0;
+  uint64_t records = 0;  // seals not counted
+  Position first{};      // of the first record; of the segment's beginning if there is none
+  Position last{};
+  uint64_t last_stamp_ns = 0;  // of the last record of the journal up to the segment's end; 0: none
+  uint64_t created_ns = 0;
+  bool sealed = false;  // the last slot in use is a seal: full, or closed
+};
+
 struct JournalStat {
   uint32_t segments = 0;
   uint64_t segment_bytes = 0;
@@ -84,6 +94,7 @@ struct JournalStat {
   std::optional<Position> acknowledged;  // as JournalReader::acknowledged()
   bool closed_clean = false;
   std::optional<LockOwner> owner;  // who has it open for writing
+  std::vector<SegmentStat> segment_list;
 };
 
 // From the seals and the last segment alone: quick, but for a check use VerifyJournal.
