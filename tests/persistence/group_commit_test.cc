@@ -1,108 +1,19 @@
 // Journals that commit together: no cut has an effect without its cause.
 #include "bitactor/persistence/group_commit.h"
 
-#include <array>
-#include <thread>
+#include <algorithm>
+#include <optional>
+#include <random>
 
 #include "commit_member.h"
-#include "persistence/durability_fixture.h"
-#include "support/temp_dir.h"
+#include "persistence/group_commit_fixture.h"
 
 namespace bitactor::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr uint32_t kJournals = 3;
-// Journals that stand still: the look at all tails takes longer, and more can happen meanwhile.
-constexpr uint32_t kIdleJournals = 110;
-
-// What a record says about itself: its own number in its journal, and how many records of each
-// journal it may depend on.
-struct Causes {
-  uint64_t number;
-  std::array<uint64_t, kJournals> seen;
-};
-
-class GroupCommitTest : public JournalFixture {
- protected:
-  const std::string kSet = "set";
-
-  void TearDown() override { CloseAll(); }
-
-  static std::string DirOf(uint32_t i) { return absl::StrFormat("set/shard-%d", i); }
-
-  JournalOptions SetOptions(SimulatedFiles& files) {
-    JournalOptions options = Options();
-    options.files = &files;
-    options.durability = Durability::kGroup;
-    return options;
-  }
-
-  absl::Status OpenJournal(SimulatedFiles& files, uint32_t i) {
-    JournalOptions options = SetOptions(files);
-    options.group = group_.get();
-    options.owner_number = i;
-    absl::StatusOr<Journal> journal = Journal::Open(DirOf(i), options);
-    if (!journal.ok()) return journal.status();
-    journals_[i] = std::make_unique<Journal>(*std::move(journal));
-    return absl::OkStatus();
-  }
-  // The idle ones stand behind the first of the others.
-  void OpenSet(SimulatedFiles& files, uint32_t idle_journals = 0) {
-    absl::StatusOr<std::unique_ptr<GroupCommit>> group = GroupCommit::Open(kSet, SetOptions(files));
-    ASSERT_TRUE(group.ok()) << group.status();
-    group_ = *std::move(group);
-    for (uint32_t i = 0; i < kJournals; ++i) {
-      const absl::Status status = OpenJournal(files, i);
-      ASSERT_TRUE(status.ok()) << status;
-      for (uint32_t idle = 0; i == 0 && idle < idle_journals; ++idle) {
-        JournalOptions options = SetOptions(files);
-        options.group = group_.get();
-        options.owner_number = kJournals + idle;
-        absl::StatusOr<Journal> journal =
-            Journal::Open(absl::StrFormat("set/idle-%d", idle), options);
-        ASSERT_TRUE(journal.ok()) << journal.status();
-        idle_.push_back(*std::move(journal));
-      }
-    }
-  }
-  void CloseAll() {
-    idle_.clear();
-    for (auto& journal : journals_) journal = nullptr;
-    group_ = nullptr;
-  }
-
-  // Of every journal, what its records say.
-  static std::array<std::vector<Causes>, kJournals> HistoriesOf(
-      const std::array<std::unique_ptr<Journal>, kJournals>& journals) {
-    std::array<std::vector<Causes>, kJournals> histories;
-    for (uint32_t i = 0; i < kJournals; ++i) {
-      History history = journals[i]->Replay();
-      for (const Record& record : history) {
-        Causes causes;
-        std::memcpy(&causes, record.bytes().data(), sizeof(causes));
-        histories[i].push_back(causes);
-      }
-      EXPECT_TRUE(history.status().ok()) << history.status();
-    }
-    return histories;
-  }
-
-  std::unique_ptr<GroupCommit> group_;
-  std::array<std::unique_ptr<Journal>, kJournals> journals_;
-  std::vector<Journal> idle_;
-};
-
-Frame FrameOf(const Causes& causes, uint64_t stamp_ns) {
-  Frame frame{};
-  frame.header.kind = FrameKind::kCast;
-  frame.header.size_bytes = sizeof(causes);
-  frame.header.stamp_ns = stamp_ns;
-  std::memcpy(frame.payload, &causes, sizeof(causes));
-  Seal(frame);
-  return frame;
-}
+class GroupCommitTest : public GroupCommitFixture {};
 
 // Whether the first counts[i] records of each journal hold all that they depend on.
 void ExpectClosed(const std::array<std::vector<Causes>, kJournals>& histories,
@@ -202,72 +113,6 @@ TEST_F(GroupCommitTest, AfterPowerLossTheSetIsClosedUnderHappenedBefore) {
   }
 }
 
-// Holds in every schedule: each cut that a reader sees is closed under happened-before.
-TEST_F(GroupCommitTest, EveryCutOfRunningWritersIsClosedUnderHappenedBefore) {
-  OpenSet(*files_, kIdleJournals);
-  // A writer hands what it knows to the next one through a slot.
-  struct Slot {
-    Mutex mutex;
-    Causes causes ABSL_GUARDED_BY(mutex){};
-    uint64_t clock ABSL_GUARDED_BY(mutex) = 0;
-  };
-  std::array<Slot, kJournals> slots;
-  const uint64_t records = static_cast<uint64_t>(Rounds(60'000));
-  std::atomic<uint32_t> running = kJournals;
-  const auto write = [&](uint32_t i) {
-    Causes mine{};
-    uint64_t clock = 0;
-    for (uint64_t n = 0; n < records; ++n) {
-      {
-        Slot& slot = slots[(i + 1) % kJournals];
-        MutexLock lock(&slot.mutex);
-        clock = std::max(clock, slot.clock);
-        for (uint32_t j = 0; j < kJournals; ++j) {
-          mine.seen[j] = std::max(mine.seen[j], slot.causes.seen[j]);
-        }
-      }
-      mine.number = n;
-      BITACTOR_CHECK(journals_[i]->AppendFrame(FrameOf(mine, ++clock).header) != Position::None());
-      mine.seen[i] = n + 1;  // what is caused from here on depends on this record
-      MutexLock lock(&slots[i].mutex);
-      slots[i].causes = mine;
-      slots[i].clock = clock;
-    }
-    running.fetch_sub(1);
-  };
-  std::vector<std::thread> writers;
-  for (uint32_t i = 0; i < kJournals; ++i) writers.emplace_back(write, i);
-  std::vector<std::array<Position, kJournals>> cuts;
-  while (running.load() > 0) {
-    EXPECT_TRUE(group_->Commit().ok());
-    cuts.emplace_back();
-    for (uint32_t i = 0; i < kJournals; ++i) cuts.back()[i] = journals_[i]->durable();
-  }
-  for (std::thread& writer : writers) writer.join();
-
-  const auto histories = HistoriesOf(journals_);
-  std::array<std::vector<Position>, kJournals> positions;
-  for (uint32_t i = 0; i < kJournals; ++i) {
-    History history = journals_[i]->Replay();
-    for (const Record& record : history) positions[i].push_back(record.position());
-  }
-  for (const auto& cut : cuts) {
-    std::array<uint64_t, kJournals> counts;
-    for (uint32_t i = 0; i < kJournals; ++i) {
-      counts[i] =
-          static_cast<uint64_t>(std::lower_bound(positions[i].begin(), positions[i].end(), cut[i]) -
-                                positions[i].begin());
-    }
-    // Enough to look at the last ones: what a writer has seen only grows.
-    for (uint32_t i = 0; i < kJournals; ++i) {
-      if (counts[i] == 0) continue;
-      const Causes& last = histories[i][counts[i] - 1];
-      for (uint32_t j = 0; j < kJournals; ++j) ASSERT_LE(last.seen[j], counts[j]) << i << " " << j;
-    }
-  }
-  EXPECT_GT(cuts.size(), 1u);
-}
-
 // The two looks at a tail, one after the other.
 TEST_F(GroupCommitTest, OfAJournalTheCutTakesWhatIsStampedBeforeWhatCameBetweenTheLooks) {
   MustOpen();
@@ -333,84 +178,6 @@ TEST_F(GroupCommitTest, AFailedSyncStopsTheWholeSet) {
   EXPECT_FALSE(journals_[0]->WaitDurable(position).ok());
   EXPECT_FALSE(journals_[1]->Append(Bytes("another")).ok());
   EXPECT_FALSE(group_->Commit().ok());
-}
-
-// With the helper threads, on the operating system's files.
-TEST(GroupCommitThreadTest, ManyThreadsWaitForOneWriter) {
-  const TempDir temp;
-  absl::StatusOr<Journal> journal = Journal::Open(
-      temp.File("journal"), {.durability = Durability::kGroup, .segment_bytes = 256 << 10});
-  ASSERT_TRUE(journal.ok()) << journal.status();
-  constexpr uint64_t kRecords = 3000;
-  std::atomic<uint64_t> last = journal->Append(Bytes("first"))->value();
-  std::atomic<bool> finished = false;
-  std::vector<std::thread> waiters;
-  for (int i = 0; i < 3; ++i) {
-    waiters.emplace_back([&] {
-      while (!finished.load()) {
-        const Position next(last.load());
-        const absl::Status status = journal->WaitDurable(next);
-        BITACTOR_CHECK(status.ok());
-        BITACTOR_CHECK(journal->durable() > next);
-      }
-    });
-  }
-  for (uint64_t i = 0; i < kRecords; ++i) {
-    const absl::StatusOr<Position> position = journal->Append(Bytes("a record"));
-    ASSERT_TRUE(position.ok()) << position.status();
-    last.store(position->value());
-  }
-  finished.store(true);
-  for (std::thread& waiter : waiters) waiter.join();
-  ASSERT_TRUE(journal->WaitDurable(Position(last.load())).ok());
-  EXPECT_LT(journal->commit_counters().commits, kRecords);
-  ASSERT_TRUE(journal->Close().ok());
-  EXPECT_TRUE(VerifyJournal(temp.File("journal"))->ok());
-}
-
-TEST(GroupCommitThreadTest, ACommitComesWithoutBeingAskedFor) {
-  SimulatedFiles files;
-  JournalOptions options{.durability = Durability::kGroup, .files = &files};
-  options.segment_bytes = 64 << 10;
-  options.group_delay_us = 1;
-  absl::StatusOr<Journal> journal = Journal::Open("journal", options);
-  ASSERT_TRUE(journal.ok()) << journal.status();
-  const Position position = *journal->Append(Bytes("first"));
-  while (journal->durable() <= position) std::this_thread::yield();
-}
-
-TEST(GroupCommitThreadTest, ACommitComesAfterSoManyRecords) {
-  SimulatedFiles files;
-  JournalOptions options{.durability = Durability::kGroup, .files = &files};
-  options.segment_bytes = 64 << 10;
-  options.group_records = 100;
-  options.group_delay_us = 3'600'000'000;
-  absl::StatusOr<Journal> journal = Journal::Open("journal", options);
-  ASSERT_TRUE(journal.ok()) << journal.status();
-  const Position first = *journal->Append(Bytes("first"));
-  EXPECT_TRUE(absl::IsDeadlineExceeded(journal->WaitDurable(first, absl::ZeroDuration())));
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(journal->Append(Bytes("another")).ok());
-  while (journal->durable() <= first) std::this_thread::yield();
-}
-
-TEST(GroupCommitThreadTest, OfWritersThatRaceForTheLockOneWins) {
-  SimulatedFiles files;
-  for (int round = 0; round < 20; ++round) {
-    const std::string dir = absl::StrFormat("journal-%d", round);
-    std::array<absl::StatusOr<Journal>, 2> opened = {absl::UnknownError(""),
-                                                     absl::UnknownError("")};
-    std::vector<std::thread> writers;
-    for (auto& journal : opened) {
-      writers.emplace_back([&] {
-        journal = Journal::Open(
-            dir, {.durability = Durability::kGroup, .segment_bytes = 64 << 10, .files = &files});
-      });
-    }
-    for (std::thread& writer : writers) writer.join();
-    ASSERT_NE(opened[0].ok(), opened[1].ok());
-    const absl::Status& refused = opened[opened[0].ok() ? 1 : 0].status();
-    EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
-  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/file.h"
 #include "bitactor/persistence/journal.h"
+#include "bitactor/persistence/journal_reader.h"
 #include "bitactor/persistence/journal_verify.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -85,6 +86,46 @@ TEST_F(PosixJournalTest, LockOfADeadProcessIsNoObstacle) {
   waitpid(child, &how, 0);
   ASSERT_EQ(WEXITSTATUS(how), 0);
   EXPECT_TRUE(Journal::Open(dir_, options_).ok());
+}
+
+TEST_F(PosixJournalTest, WhatAWriterThatDiedCommittedIsDurable) {
+  for (const Durability level : {Durability::kGroup, Durability::kEach}) {
+    JournalOptions options = options_;
+    options.durability = level;
+    options.prepare_ahead = false;
+    const pid_t child = fork();
+    if (child == 0) {
+      absl::StatusOr<Journal> journal = Journal::Open(dir_, options);
+      if (!journal.ok()) _exit(1);
+      const Position position = journal->AppendFrame(SealedFrame(1).header);
+      _exit(journal->WaitDurable(position).ok() && journal->durable() > position ? 0 : 2);
+    }
+    int how = 0;
+    waitpid(child, &how, 0);
+    ASSERT_EQ(WEXITSTATUS(how), 0);
+    const Position tail = StatJournal(dir_)->tail;
+    EXPECT_EQ(StatJournal(dir_)->acknowledged, tail);
+    absl::StatusOr<Journal> journal = Journal::Open(dir_, options);
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    EXPECT_EQ(journal->recovery().acknowledged, tail);
+    EXPECT_EQ(journal->durable(), tail);
+  }
+}
+
+TEST_F(PosixJournalTest, GroupGoesOverManySegments) {
+  JournalOptions options = options_;
+  options.durability = Durability::kGroup;
+  absl::StatusOr<Journal> journal = Journal::Open(dir_, options);
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  Position last;
+  for (uint64_t i = 0; i < 20'000; ++i) last = journal->AppendFrame(SealedFrame(i).header);
+  ASSERT_TRUE(journal->WaitDurable(last).ok());
+  EXPECT_EQ(JournalReader::Open(dir_)->acknowledged().value(), journal->durable());
+  EXPECT_GT(journal->durable(), last);
+  const CommitCounters counters = journal->commit_counters();
+  EXPECT_GE(counters.synced_bytes, 20'000u * 128);
+  ASSERT_TRUE(journal->Close().ok());
+  EXPECT_TRUE(VerifyJournal(dir_)->ok());
 }
 
 TEST_F(PosixJournalTest, AnotherProcessReadsTheLiveTail) {
