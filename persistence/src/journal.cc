@@ -38,19 +38,27 @@ absl::StatusOr<Journal> Journal::Open(const std::string& dir, JournalOptions opt
 }
 
 absl::StatusOr<Position> Journal::Append(std::span<const std::byte> bytes) {
-  if (bytes.size() > kMaxPayloadBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(dir(), ": a record of ", bytes.size(),
-                                                   " bytes; 0 to ", kMaxPayloadBytes,
-                                                   " are possible: split it"));
-  }
   Frame frame{};
   frame.header.kind = FrameKind::kRecord;
-  frame.header.size_bytes = static_cast<uint8_t>(bytes.size());
   frame.header.message_id = tail().value();  // rises from record to record, and never repeats
   frame.header.stamp_ns = writer_->NextStamp();
+  if (bytes.size() > kMaxPayloadBytes) return AppendBlock(frame.header, bytes);
+  frame.header.size_bytes = static_cast<uint8_t>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), frame.payload);
   Seal(frame);
   const Position position = AppendFrame(frame.header);
+  if (position == Position::None()) return last_refusal();
+  return position;
+}
+
+absl::StatusOr<Position> Journal::AppendBlock(const FrameHeader& fields,
+                                              std::span<const std::byte> bytes) {
+  if (bytes.empty() || bytes.size() > kMaxBlockBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(dir(), ": a block of ", bytes.size(),
+                                                   " bytes; 1 to ", kMaxBlockBytes,
+                                                   " are possible: split it"));
+  }
+  const Position position = writer_->AppendBlock(fields, bytes);
   if (position == Position::None()) return last_refusal();
   return position;
 }
@@ -65,7 +73,7 @@ absl::Status Journal::WaitDurable(Position position) const {
 History Journal::Replay(ReplayOptions options) const {
   return History(std::make_unique<internal::RecordCursor>(
       *writer_->options().files, dir(), writer_->segment_bytes(), options.from,
-      std::min(options.until, tail()), internal::RecordCursor::End::kCommitted));
+      std::min(options.until, tail()), internal::RecordCursor::End::kCommitted, options.skip_gaps));
 }
 
 std::string Position::ToString() const { return *this == None() ? "none" : absl::StrCat(value_); }

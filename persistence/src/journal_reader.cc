@@ -29,9 +29,9 @@ absl::StatusOr<JournalReader> JournalReader::Open(const std::string& dir, FileSy
 }
 
 History JournalReader::Replay(ReplayOptions options) const {
-  return History(std::make_unique<internal::RecordCursor>(*files_, dir_, segment_bytes_,
-                                                          options.from, options.until,
-                                                          internal::RecordCursor::End::kOpen));
+  return History(std::make_unique<internal::RecordCursor>(
+      *files_, dir_, segment_bytes_, options.from, options.until,
+      internal::RecordCursor::End::kOpen, options.skip_gaps));
 }
 
 }  // namespace bitactor

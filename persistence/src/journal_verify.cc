@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "block_format.h"
 #include "recovery.h"
 #include "segment_store.h"
+#include "verify_each.h"
 
 namespace bitactor {
 namespace internal {
@@ -15,11 +17,12 @@ namespace {
 constexpr uint64_t kProgressEveryBytes = uint64_t{4} << 20;
 
 // Checks segment after segment. `sums_`, what the next seal has to say, are unknown behind damage
-// until a seal says them.
+// and gaps until a seal says them.
 class Verifier {
  public:
-  Verifier(FileSystem& files, const std::string& dir, const VerifyProgress& progress)
-      : files_(files), dir_(dir), progress_(progress) {}
+  Verifier(FileSystem& files, const std::string& dir, const VerifyProgress& progress,
+           const std::function<void(const Damage&)>& each)
+      : files_(files), dir_(dir), progress_(progress), each_(each) {}
 
   absl::StatusOr<VerifyReport> Run() {
     absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
@@ -32,6 +35,7 @@ class Verifier {
     for (uint32_t index = 0; index <= last_index_; ++index) {
       if (absl::Status status = CheckSegment(index); !status.ok()) return status;
     }
+    EndRun();
     Progress(total_bytes_);
     report_.bytes_read = done_bytes_;
     return std::move(report_);
@@ -42,26 +46,27 @@ class Verifier {
     const std::optional<Seal> before = std::exchange(previous_seal_, std::nullopt);
     absl::StatusOr<Segment> segment = OpenChecked(index);
     if (!segment.ok()) return segment.status();
-    if (segment->mapping == nullptr) return absl::OkStatus();  // damaged, and reported
+    if (segment->mapping == nullptr) {  // damaged, and reported
+      EndRun();
+      return absl::OkStatus();
+    }
     ++report_.segments;
     path_ = SegmentPath(dir_, index);
     view_ = segment->view();
     total_bytes_ = (uint64_t{last_index_} + 1) * segment->header.segment_bytes;
-    sums_.reset();
-    if (before.has_value()) sums_ = SumsAtBegin(view_, *before);
+    sums_ = SumsAtBegin(view_, before.value_or(Seal{}));
+    sums_.known = before.has_value() && before->known;
     // A segment that was made ahead leaves the answer to the one before it.
     if (index == 0 || view_.CommitWordAt(1) != 0) report_.closed_clean = false;
 
     uint64_t unit = 1;
     while (unit < view_.units) {
       const Slot slot = view_.ReadSlot(unit);
-      if (slot.kind == SlotKind::kRecord) {
-        TakeRecord(unit, slot);
-        unit += slot.units;
-      } else if (slot.kind == SlotKind::kSeal) {
-        TakeSeal(unit);
+      if (slot.kind != SlotKind::kUnwritten && slot.kind != SlotKind::kBad) {
+        TakeSlot(unit, slot);
         unit += slot.units;
       } else {
+        EndRun();
         const uint64_t next = SkipInvalid(index, unit);
         if (next == view_.units) break;
         unit = next;
@@ -97,23 +102,60 @@ class Verifier {
     return segment;
   }
 
+  void TakeSlot(uint64_t unit, const Slot& slot) {
+    report_.closed_clean = slot.kind == SlotKind::kSeal;
+    if (slot.kind == SlotKind::kRecord) {
+      TakeRecord(unit, slot);
+    } else if (slot.kind == SlotKind::kSeal) {
+      TakeSeal(unit);
+    } else if (slot.kind == SlotKind::kBlock) {
+      run_.Add(view_.begin + unit, DecodeBlockPart(view_.FrameAt(unit)), slot.commit_word);
+    } else {
+      TakeGap(unit, slot);
+    }
+  }
+
   void TakeRecord(uint64_t unit, const Slot& slot) {
     ++report_.records;
-    report_.closed_clean = false;
-    if (sums_.has_value()) {
-      sums_->Add(view_.begin + unit, view_.FrameAt(unit).stamp_ns, slot.commit_word);
+    sums_.Add(view_.begin + unit, view_.FrameAt(unit).stamp_ns, slot.commit_word);
+    if (view_.HasBlock(slot)) {
+      const std::optional<BlockSummary> summary = DecodeBlockSummary(view_.FrameAt(unit));
+      if (summary.has_value() && run_.IsWhole(*summary)) {
+        report_.abandoned_blocks += run_.abandoned();
+        run_.Clear();
+        return;
+      }
+      AddAt(DamageKind::kBlock, unit, slot.units,
+            "the parts before this record are not those of its block");
     }
+    EndRun();
+  }
+
+  // The parts so far belong to no record.
+  void EndRun() {
+    report_.abandoned_blocks += run_.abandoned() + (run_.empty() ? 0 : 1);
+    run_.Clear();
+  }
+
+  void TakeGap(uint64_t unit, const Slot& slot) {
+    EndRun();
+    sums_.known = false;
+    ++report_.gap_count;
+    if (report_.gaps.size() == kMaxDamagesKept) return;
+    report_.gaps.push_back({.file = path_,
+                            .offset = unit * kFrameUnitBytes,
+                            .bytes = slot.units * kFrameUnitBytes,
+                            .position = Position(view_.begin + unit)});
   }
 
   void TakeSeal(uint64_t unit) {
     const Seal seal = DecodeSeal(view_.FrameAt(unit));
-    if (sums_.has_value() && seal != *sums_) {
+    if (sums_.known && seal != sums_) {
       AddAt(DamageKind::kSeal, unit, 1,
             absl::StrFormat("covers %d records with chain %08x, found %d with %08x", seal.records,
-                            seal.chain, sums_->records, sums_->chain));
+                            seal.chain, sums_.records, sums_.chain));
     }
     sums_ = seal;
-    report_.closed_clean = true;
   }
 
   // What is at `unit` is neither record nor seal. Returns where to go on; the segment's end when
@@ -129,7 +171,7 @@ class Verifier {
       AddAt(unwritten ? DamageKind::kHole : DamageKind::kRecord, unit, valid - unit,
             unwritten ? "nothing written here, but there are records behind it"
                       : "no valid record here");
-      sums_.reset();
+      sums_.known = false;
     } else if (next_in_use) {
       AddAt(DamageKind::kSegmentUnsealed, unit, view_.units - unit,
             "the segment does not end with a seal, but the next one is in use");
@@ -163,6 +205,7 @@ class Verifier {
 
   void Add(Damage damage) {
     ++report_.damage_count;
+    if (each_) each_(damage);
     if (report_.damages.size() < kMaxDamagesKept) report_.damages.push_back(std::move(damage));
   }
 
@@ -173,17 +216,26 @@ class Verifier {
   FileSystem& files_;
   const std::string& dir_;
   const VerifyProgress& progress_;
+  const std::function<void(const Damage&)>& each_;
   VerifyReport report_;
   uint32_t last_index_ = 0;
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
   std::string path_;
   SegmentView view_{};
-  std::optional<Seal> sums_;           // unknown behind damage
+  Seal sums_{};
+  BlockRun run_;
   std::optional<Seal> previous_seal_;  // at the end of the segment before
 };
 
 }  // namespace
+
+absl::StatusOr<VerifyReport> VerifyEach(FileSystem& files, const std::string& dir,
+                                        const VerifyProgress& progress,
+                                        const std::function<void(const Damage&)>& each) {
+  return Verifier(files, dir, progress, each).Run();
+}
+
 }  // namespace internal
 
 const char* DamageKindName(DamageKind kind) {
@@ -204,6 +256,8 @@ const char* DamageKindName(DamageKind kind) {
       return "torn_tail";
     case DamageKind::kSeal:
       return "seal";
+    case DamageKind::kBlock:
+      return "block";
   }
   return "unknown";
 }
@@ -214,9 +268,14 @@ std::string Damage::ToString() const {
                       " bytes (position ", position.ToString(), "): ", detail);
 }
 
+std::string KnownGap::ToString() const {
+  return absl::StrCat("gap: ", file, ": offset ", offset, ", ", bytes, " bytes (position ",
+                      position.ToString(), ")");
+}
+
 absl::StatusOr<VerifyReport> VerifyJournal(const std::string& dir, FileSystem& files,
                                            const VerifyProgress& progress) {
-  return internal::Verifier(files, dir, progress).Run();
+  return internal::VerifyEach(files, dir, progress, nullptr);
 }
 
 }  // namespace bitactor

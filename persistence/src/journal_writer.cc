@@ -77,34 +77,49 @@ JournalWriter::JournalWriter(const JournalOptions& options, SegmentMaker maker,
         *maker_, recovered.segment.header.segment_index + 1, tail_);
   }
   UseSegment(recovered.segment, recovered.tail);
-  last_record_ = recovered.last_record;
-  appended_before_ = appended_ - recovered.records;
-  chain_ = recovered.chain;
-  stamp_before_ns_ = recovered.stamp_before_ns;
+  const Seal& sums = recovered.sums;
+  first_record_ = sums.first_record;
+  last_record_ = sums.last_record;
+  appended_before_ = appended_ - sums.records;
+  chain_ = sums.chain;
+  // Not read from the record: behind a gap it may be one that is lost.
+  stamp_known_at_ = last_record_;
+  known_stamp_ns_ = sums.last_stamp_ns;
   sealed_tail_ = recovered.sealed ? recovered.tail : 0;
   NoteProgress(recovered.tail);
+  limit_ = 0;  // the first append notes what it is
 }
 
 JournalWriter::~JournalWriter() { Close().IgnoreError(); }
 
 Position JournalWriter::AppendSlow(const FrameHeader& sealed, uint64_t units) {
-  if (closed_) {
-    return Refuse(absl::FailedPreconditionError(
-        absl::StrCat(dir_, ": the journal was closed; open it again to append")));
-  }
-  // Relaxed, here and below: this thread wrote it.
-  if (tail_.load(std::memory_order_relaxed) + units > end_ - 1) {
-    absl::StatusOr<Segment> next =
-        preparer_ != nullptr ? preparer_->Take()
-                             : maker_->Make(static_cast<uint32_t>(end_ / (end_ - begin_)));
-    if (!next.ok()) return Refuse(next.status());
-    SealUntil(end_);
-    stamp_before_ns_ = LastStamp();
-    UseSegment(*next, next->view().begin + 1);
-  }
+  if (absl::Status status = MakeRoom(units); !status.ok()) return Refuse(std::move(status));
+  // Relaxed: this thread wrote it.
   const uint64_t at = tail_.load(std::memory_order_relaxed);
   NoteProgress(at);
+  if (appended_ == appended_before_) first_record_ = at;
   return AppendHere(sealed, at, units);
+}
+
+absl::Status JournalWriter::MakeRoom(uint64_t units) {
+  if (closed_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(dir_, ": the journal was closed; open it again to append"));
+  }
+  // A segment of an older version is not continued.
+  // Relaxed: this thread wrote it.
+  if (tail_.load(std::memory_order_relaxed) + units <= end_ - 1 && version_ == kJournalVersion) {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Segment> next = preparer_ != nullptr
+                                     ? preparer_->Take()
+                                     : maker_->Make(static_cast<uint32_t>(end_ / (end_ - begin_)));
+  if (!next.ok()) return next.status();
+  SealUntil(end_);
+  const uint64_t stamp_ns = LastStamp();
+  UseSegment(*next, next->view().begin + 1);
+  known_stamp_ns_ = stamp_ns;
+  return absl::OkStatus();
 }
 
 Position JournalWriter::Refuse(absl::Status why) {
@@ -120,7 +135,10 @@ void JournalWriter::UseSegment(const Segment& segment, uint64_t tail) {
   begin_ = view.begin;
   end_ = view.begin + view.units;
   salt_ = view.salt;
+  version_ = view.version;
+  first_record_ = begin_;
   last_record_ = begin_;
+  stamp_known_at_ = begin_;
   appended_before_ = appended_;
   // SYNC(journal-tail): pairs with tail().
   tail_.store(tail, std::memory_order_release);
@@ -137,19 +155,12 @@ void JournalWriter::NoteProgress(uint64_t at) {
 }
 
 void JournalWriter::SealUntil(uint64_t end) {
-  const SegmentView view{.data = data_, .units = end_ - begin_, .begin = begin_, .salt = salt_};
-  Seal seal{.records = appended_ - appended_before_,
-            .first_record = begin_,
-            .last_record = last_record_,
-            .last_stamp_ns = LastStamp(),
-            .chain = chain_};
-  if (seal.records > 0) {
-    // Seals of earlier closings may stand before the first record.
-    uint64_t unit = 1;
-    while (view.FrameAt(unit).kind == FrameKind::kFooter) ++unit;
-    seal.first_record = begin_ + unit;
-  }
-  const FrameHeader header = EncodeSeal(seal, static_cast<uint32_t>(begin_ / view.units));
+  const Seal seal{.records = appended_ - appended_before_,
+                  .first_record = first_record_,
+                  .last_record = last_record_,
+                  .last_stamp_ns = LastStamp(),
+                  .chain = chain_};
+  const FrameHeader header = EncodeSeal(seal, static_cast<uint32_t>(begin_ / (end_ - begin_)));
   while (tail_.load(std::memory_order_relaxed) < end) {
     Store(header, tail_.load(std::memory_order_relaxed), 1);
   }
@@ -169,7 +180,7 @@ absl::Status JournalWriter::Close() {
 }
 
 uint64_t JournalWriter::LastStamp() const {
-  if (last_record_ == begin_) return stamp_before_ns_;
+  if (last_record_ == stamp_known_at_) return known_stamp_ns_;
   return reinterpret_cast<const FrameHeader*>(data_ + (last_record_ - begin_) * kFrameUnitBytes)
       ->stamp_ns;
 }

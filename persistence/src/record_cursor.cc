@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/persistence/history.h"
+#include "block_format.h"
 
 namespace bitactor::internal {
 
@@ -19,11 +20,16 @@ const Record* RecordCursor::Next() {
       ++position_;
       continue;
     }
-    const Slot slot = view_.ReadSlot(unit);
+    const Slot slot = view_.PeekSlot(unit);
     switch (slot.kind) {
       case SlotKind::kRecord:
-        Take(unit, slot);
-        return &record_;
+        if (Take(unit, slot)) return &record_;
+        done_ = true;
+        break;
+      case SlotKind::kGap:
+        done_ = !PassGap(unit, slot);
+        break;
+      case SlotKind::kBlock:  // read and checked with its record
       case SlotKind::kSeal:
         position_ += slot.units;
         break;
@@ -66,12 +72,37 @@ bool RecordCursor::MapSegmentOf(uint64_t position) {
   return true;
 }
 
-void RecordCursor::Take(uint64_t unit, const Slot& slot) {
+bool RecordCursor::Take(uint64_t unit, const Slot& slot) {
+  if (view_.HasBlock(slot)) {
+    // Whoever kept a copy of the record before keeps its bytes.
+    if (record_.block_ == nullptr || record_.block_.use_count() > 1) {
+      record_.block_ = std::make_shared<std::vector<std::byte>>();
+    }
+    status_ = ReadBlock(files_, dir_, view_, position_, *record_.block_);
+    if (!status_.ok()) return false;
+  } else if (record_.block_ != nullptr) {
+    record_.block_ = nullptr;
+  }
   std::memcpy(&record_.frame_, view_.data + unit * kFrameUnitBytes, slot.units * kFrameUnitBytes);
   record_.frame_.header.crc32c =
       static_cast<uint32_t>(slot.commit_word) ^ PlaceMask(view_.salt, position_);
   record_.position_ = Position(position_);
   position_ += slot.units;
+  return true;
+}
+
+bool RecordCursor::PassGap(uint64_t unit, const Slot& slot) {
+  if (!skip_gaps_) {
+    const std::string path = SegmentPath(dir_, segment_->header.segment_index);
+    status_ = absl::DataLossError(absl::StrCat(
+        Place(path, view_, unit), ": a gap: the ", slot.units * kFrameUnitBytes,
+        " bytes up to position ", position_ + slot.units,
+        " are lost, a copy of them is in lost+found; replay with skip_gaps to go on behind them"));
+    return false;
+  }
+  ++gaps_skipped_;
+  position_ += slot.units;
+  return true;
 }
 
 // Nothing is written here: that is the end of the journal, unless something behind it shows that
@@ -87,12 +118,19 @@ void RecordCursor::EndAtUnwritten(uint64_t unit) {
     // segment at every end would be expensive for whoever follows it.
     absl::StatusOr<std::optional<LockOwner>> owner = files_.LockedBy(JoinPath(dir_, kLockName));
     const bool has_writer = owner.ok() && owner->has_value();
-    lost = !has_writer && view_.FindValid(unit + 1) < view_.units;
+    lost = !has_writer && (view_.FindValid(unit + 1) < view_.units || NextSegmentInUse());
   }
   // A writer may have come along since the first look; then this is the end as it was.
   if (lost && view_.CommitWordAt(unit) == 0) {
     Damage(unit, "nothing written here, but there are records behind it");
   }
+}
+
+// Then this one ended with a seal.
+bool RecordCursor::NextSegmentInUse() const {
+  const uint32_t next = segment_->header.segment_index + 1;
+  const absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, next, File::Access::kRead);
+  return segment.ok() && segment->view().CommitWordAt(1) != 0;
 }
 
 void RecordCursor::Damage(uint64_t unit, const char* what) {
@@ -112,6 +150,7 @@ History& History::operator=(History&&) noexcept = default;
 const Record* History::Next() { return cursor_->Next(); }
 void History::Seek(Position position) { cursor_->Seek(position); }
 const absl::Status& History::status() const { return cursor_->status(); }
+uint64_t History::gaps_skipped() const { return cursor_->gaps_skipped(); }
 Position History::next_position() const { return cursor_->position(); }
 
 }  // namespace bitactor

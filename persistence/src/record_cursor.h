@@ -22,12 +22,13 @@ class RecordCursor {
   };
 
   RecordCursor(FileSystem& files, std::string dir, uint64_t segment_bytes, Position from,
-               Position end, End end_kind)
+               Position end, End end_kind, bool skip_gaps = false)
       : files_(files),
         dir_(std::move(dir)),
         units_(segment_bytes / kFrameUnitBytes),
         end_(end.value()),
         end_kind_(end_kind),
+        skip_gaps_(skip_gaps),
         position_(from.value()) {}
 
   const Record* Next();
@@ -39,10 +40,13 @@ class RecordCursor {
   }
   const absl::Status& status() const { return status_; }
   Position position() const { return Position(position_); }
+  uint64_t gaps_skipped() const { return gaps_skipped_; }
 
  private:
   bool MapSegmentOf(uint64_t position);
-  void Take(uint64_t unit, const Slot& slot);
+  bool Take(uint64_t unit, const Slot& slot);
+  bool PassGap(uint64_t unit, const Slot& slot);
+  bool NextSegmentInUse() const;
   void EndAtUnwritten(uint64_t unit);
   void Damage(uint64_t unit, const char* what);
 
@@ -51,7 +55,9 @@ class RecordCursor {
   const uint64_t units_;  // of a segment
   const uint64_t end_;
   const End end_kind_;
+  const bool skip_gaps_;
   uint64_t position_;
+  uint64_t gaps_skipped_ = 0;
   bool done_ = false;
   absl::Status status_;
   std::optional<Segment> segment_;

@@ -61,7 +61,7 @@ absl::StatusOr<RecoveredJournal> StartJournal(const SegmentMaker& maker) {
   RecoveredJournal fresh;
   fresh.segment = *std::move(segment);
   fresh.tail = fresh.segment.view().begin + 1;
-  fresh.last_record = fresh.segment.view().begin;
+  fresh.sums = SumsAtBegin(fresh.segment.view(), Seal{});
   fresh.report.closed_clean = true;
   fresh.report.tail = Position(fresh.tail);
   return fresh;
@@ -74,7 +74,8 @@ Seal SumsAtBegin(const SegmentView& view, const Seal& previous) {
           .first_record = view.begin,
           .last_record = view.begin,
           .last_stamp_ns = previous.last_stamp_ns,
-          .chain = previous.chain};
+          .chain = previous.chain,
+          .known = previous.known};
 }
 
 SegmentScan ScanSegment(const SegmentView& view, const Seal& before) {
@@ -83,15 +84,22 @@ SegmentScan ScanSegment(const SegmentView& view, const Seal& before) {
   while (scan.end_unit < view.units) {
     const Slot slot = view.ReadSlot(scan.end_unit);
     if (slot.kind == SlotKind::kSeal) {
-      if (DecodeSeal(view.FrameAt(scan.end_unit)) != scan.sums) {
+      const Seal seal = DecodeSeal(view.FrameAt(scan.end_unit));
+      if (scan.sums.known && seal != scan.sums) {
         scan.bad_seal_unit = scan.end_unit;
         return scan;
       }
+      scan.sums = seal;
       scan.sealed = true;
     } else if (slot.kind == SlotKind::kRecord) {
       scan.sealed = false;
       scan.sums.Add(view.begin + scan.end_unit, view.FrameAt(scan.end_unit).stamp_ns,
                     slot.commit_word);
+    } else if (slot.kind == SlotKind::kBlock) {
+      scan.sealed = false;
+    } else if (slot.kind == SlotKind::kGap) {
+      scan.sealed = false;
+      scan.sums.known = false;
     } else {
       break;
     }
@@ -101,8 +109,17 @@ SegmentScan ScanSegment(const SegmentView& view, const Seal& before) {
 }
 
 std::optional<Seal> EndSeal(const SegmentView& view) {
-  if (view.ReadSlot(view.units - 1).kind != SlotKind::kSeal) return std::nullopt;
-  return DecodeSeal(view.FrameAt(view.units - 1));
+  const uint64_t last = view.units - 1;
+  const SlotKind kind = view.ReadSlot(last).kind;
+  if (kind == SlotKind::kSeal) return DecodeSeal(view.FrameAt(last));
+  if (kind != SlotKind::kGap) return std::nullopt;
+  const Gap gap = DecodeGap(view.FrameAt(last));
+  return Seal{.records = gap.records,
+              .first_record = view.begin,
+              .last_record = view.begin,
+              .last_stamp_ns = gap.last_stamp_ns,
+              .chain = 0,
+              .known = false};
 }
 
 absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
@@ -166,10 +183,7 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker) {
   recovered.segment = *segment;
   recovered.tail = view.begin + scan.end_unit;
   recovered.sealed = scan.sealed || (scan.end_unit == 1 && header.segment_index > 0);
-  recovered.records = scan.sums.records;
-  recovered.last_record = scan.sums.last_record;
-  recovered.stamp_before_ns = last->previous.last_stamp_ns;
-  recovered.chain = scan.sums.chain;
+  recovered.sums = scan.sums;
   RecoveryReport& report = recovered.report;
   report.existed = true;
   report.closed_clean = recovered.sealed && end == scan.end_unit;

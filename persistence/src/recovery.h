@@ -15,15 +15,12 @@ namespace bitactor::internal {
 struct RecoveredJournal {
   Segment segment;  // the last one, mapped for writing
   uint64_t tail = 0;
-  bool sealed = false;           // what is before the tail is a seal
-  uint64_t records = 0;          // in the segment
-  uint64_t last_record = 0;      // position; the segment's own: none
-  uint64_t stamp_before_ns = 0;  // of the last record before the segment
-  uint32_t chain = 0;
+  bool sealed = false;  // what is before the tail is a seal
+  Seal sums{};          // what a seal at the tail would say
   RecoveryReport report;
 };
 
-// What a scan of one segment finds, up to the first slot that is neither record nor seal.
+// What a scan of one segment finds, up to the first slot that is unwritten or bad.
 struct SegmentScan {
   uint64_t end_unit = 1;
   bool sealed = false;         // the last slot before end_unit is a seal
@@ -34,7 +31,8 @@ SegmentScan ScanSegment(const SegmentView& view, const Seal& before);
 // The sums that a segment starts from: the chain and stamp of the seal of the one before it.
 Seal SumsAtBegin(const SegmentView& view, const Seal& previous);
 
-// The seal in the last slot of a segment, if it has one: the segment is full.
+// The seal in the last slot of a segment, if it has one: the segment is full. Of a segment that ends
+// with a gap: the sums that the gap keeps, not known.
 std::optional<Seal> EndSeal(const SegmentView& view);
 
 // The last segment that was written to; segments behind it were made ahead and are empty.

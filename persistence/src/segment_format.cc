@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "block_format.h"
 
 namespace bitactor::internal {
 
@@ -20,11 +21,11 @@ absl::Status CheckHeader(const SegmentHeader& header, const std::string& path,
         path, header.magic, kJournalMagic));
   }
   // Before the checksum, which another version may keep elsewhere.
-  if (header.version != kJournalVersion) {
+  if (header.version < kOldestJournalVersion || header.version > kJournalVersion) {
     return absl::FailedPreconditionError(
-        absl::StrFormat("%s: offset 8: journal format version %d; this program reads and writes "
-                        "version %d only: use the program that wrote this journal",
-                        path, header.version, kJournalVersion));
+        absl::StrFormat("%s: offset 8: journal format version %d; this program reads versions %d "
+                        "to %d: use the program that wrote this journal",
+                        path, header.version, kOldestJournalVersion, kJournalVersion));
   }
   if (const uint32_t expected = HeaderChecksum(header); header.crc32c != expected) {
     return absl::DataLossError(
@@ -67,10 +68,60 @@ Seal DecodeSeal(const FrameHeader& header) {
           .chain = header.type};
 }
 
+FrameHeader EncodeGap(const Gap& gap, uint32_t segment_index) {
+  FrameHeader header{};
+  header.kind = FrameKind::kGap;
+  header.message_id = gap.records;
+  header.correlation_id = gap.first_lost;
+  header.stamp_ns = gap.last_stamp_ns;
+  header.trace = gap.units;
+  header.target = segment_index;
+  header.crc32c = FrameChecksum(header);
+  return header;
+}
+
+Gap DecodeGap(const FrameHeader& header) {
+  return {.first_lost = header.correlation_id,
+          .units = header.trace,
+          .records = header.message_id,
+          .last_stamp_ns = header.stamp_ns};
+}
+
+Slot SegmentView::OwnSlot(uint64_t unit, FrameKind kind, uint64_t word) const {
+  const Slot bad{SlotKind::kBad, 0, word};
+  if (kind == FrameKind::kFooter) return {SlotKind::kSeal, 1, word};
+  // A copy: what is checked is what is used, even when the bytes change meanwhile.
+  const FrameHeader header = FrameAt(unit);
+  const uint64_t room = units - unit;
+  if (kind == FrameKind::kGap) {
+    const Gap gap = DecodeGap(header);
+    if (gap.first_lost != begin + unit || gap.units == 0 || (gap.units > 1 && gap.units >= room)) {
+      return bad;
+    }
+    return {SlotKind::kGap, static_cast<uint32_t>(gap.units), word};
+  }
+  const BlockPart part = DecodeBlockPart(header);
+  if (part.total_bytes > kMaxBlockBytes || part.offset > part.total_bytes || part.bytes == 0 ||
+      part.bytes > part.total_bytes - part.offset || BlockSlotUnits(part.bytes) >= room) {
+    return bad;
+  }
+  return {SlotKind::kBlock, static_cast<uint32_t>(BlockSlotUnits(part.bytes)), word};
+}
+
+bool SegmentView::BlockBodyIsSound(uint64_t unit) const {
+  const BlockPart part = DecodeBlockPart(FrameAt(unit));
+  // Once more: whoever damages a file meanwhile must not lead outside the segment.
+  if (part.bytes == 0 || part.bytes > kMaxBlockBytes ||
+      BlockSlotUnits(part.bytes) >= units - unit) {
+    return false;
+  }
+  return Crc32c(0, data + (unit + 1) * kFrameUnitBytes, part.bytes) == part.crc32c;
+}
+
 uint64_t SegmentView::FindValid(uint64_t unit) const {
   for (; unit < units; ++unit) {
     const SlotKind kind = ReadSlot(unit).kind;
-    if (kind == SlotKind::kRecord || kind == SlotKind::kSeal) return unit;
+    if (kind != SlotKind::kUnwritten && kind != SlotKind::kBad) return unit;
   }
   return units;
 }

@@ -1,4 +1,4 @@
-// The bytes of a segment: header, slots, seals. docs/journal_format.md is the contract.
+// The bytes of a segment: header, slots, seals, gaps. docs/journal_format.md is the contract.
 #ifndef BITACTOR_PERSISTENCE_SEGMENT_FORMAT_H_
 #define BITACTOR_PERSISTENCE_SEGMENT_FORMAT_H_
 
@@ -15,7 +15,9 @@
 namespace bitactor::internal {
 
 inline constexpr uint64_t kJournalMagic = 0x0A6C'6E72'4A41'4942;  // "BIAJrnl\n"
-inline constexpr uint32_t kJournalVersion = 1;
+inline constexpr uint32_t kJournalVersion = 2;                    // what is written
+inline constexpr uint32_t kOldestJournalVersion = 1;              // what is read: from this one on
+inline constexpr uint32_t kFirstVersionWithBlocks = 2;
 inline constexpr uint64_t kMinSegmentBytes = uint64_t{64} << 10;
 inline constexpr uint64_t kMaxSegmentBytes = uint64_t{4} << 30;
 inline constexpr uint64_t kSegmentAlignBytes = 4096;
@@ -48,6 +50,7 @@ struct Seal {
   uint64_t last_record;
   uint64_t last_stamp_ns;
   uint32_t chain;  // CRC-32C over the stored commit words of all records of the journal before it
+  bool known = true;  // not stored; false behind a gap, until the next seal says what it is
 
   void Add(uint64_t position, uint64_t stamp_ns, uint64_t commit_word) {
     if (records++ == 0) first_record = position;
@@ -60,16 +63,28 @@ struct Seal {
 FrameHeader EncodeSeal(const Seal& seal, uint32_t segment_index);
 Seal DecodeSeal(const FrameHeader& header);
 
+// What repair leaves where bytes could not be read: a frame of kind kGap without payload.
+struct Gap {
+  uint64_t first_lost;     // position: its own
+  uint64_t units;          // that it stands for, its own included
+  uint64_t records;        // in this segment, before it, that can be read
+  uint64_t last_stamp_ns;  // of the last record of the journal before it that can be read
+};
+FrameHeader EncodeGap(const Gap& gap, uint32_t segment_index);
+Gap DecodeGap(const FrameHeader& header);
+
 enum class SlotKind : uint8_t {
   kUnwritten,  // the commit word is 0
   kRecord,
   kSeal,
-  kBad,  // no record, or one of another place
+  kBlock,  // a part of the block of a record behind it
+  kGap,
+  kBad,  // none of these, or one of another place
 };
 
 struct Slot {
   SlotKind kind;
-  uint32_t units;  // of a record or a seal
+  uint32_t units;  // of what is neither unwritten nor bad
   uint64_t commit_word;
 };
 
@@ -79,6 +94,7 @@ struct SegmentView {
   uint64_t units;  // of the segment
   uint64_t begin;  // position of unit 0
   uint64_t salt;
+  uint32_t version = kJournalVersion;
 
   const FrameHeader& FrameAt(uint64_t unit) const {
     return *reinterpret_cast<const FrameHeader*>(data + unit * kFrameUnitBytes);
@@ -89,8 +105,17 @@ struct SegmentView {
     // SYNC(journal-commit): pairs with JournalWriter::Store().
     return std::atomic_ref<uint64_t>(*word).load(std::memory_order_acquire);
   }
-  // No record reaches into the last unit, which is kept for a seal. REQUIRES: 0 < unit < units.
+  // Checked whole. Nothing longer than a unit reaches into the last one, which is kept for a seal.
+  // REQUIRES: 0 < unit < units.
   Slot ReadSlot(uint64_t unit) const {
+    const Slot slot = PeekSlot(unit);
+    if (slot.kind == SlotKind::kBlock && !BlockBodyIsSound(unit)) [[unlikely]] {
+      return {SlotKind::kBad, 0, slot.commit_word};
+    }
+    return slot;
+  }
+  // The same, but of a block's part the header alone, for who passes over it.
+  Slot PeekSlot(uint64_t unit) const {
     const uint64_t word = CommitWordAt(unit);
     if (word == 0) return {SlotKind::kUnwritten, 0, word};
     // Size and kind come from the word that was loaded once, so that bytes that change meanwhile
@@ -98,8 +123,10 @@ struct SegmentView {
     const auto size_bytes = static_cast<uint8_t>(word >> 32);
     const auto kind = static_cast<FrameKind>(static_cast<uint8_t>(word >> 40));
     const auto slot_units = static_cast<uint32_t>(StoredBytes(size_bytes) / kFrameUnitBytes);
+    const bool is_record = kind < FrameKind::kFooter &&
+                           (kind != FrameKind::kBlock || version < kFirstVersionWithBlocks);
     if (size_bytes > kMaxPayloadBytes || kind == FrameKind::kNone || kind > kLastFrameKind ||
-        (kind == FrameKind::kFooter ? size_bytes != 0 : slot_units >= units - unit)) {
+        (is_record ? slot_units >= units - unit : size_bytes != 0)) {
       return {SlotKind::kBad, 0, word};
     }
     const std::byte* at = data + unit * kFrameUnitBytes;
@@ -108,12 +135,22 @@ struct SegmentView {
         stored) {
       return {SlotKind::kBad, 0, word};
     }
-    return {kind == FrameKind::kFooter ? SlotKind::kSeal : SlotKind::kRecord, slot_units, word};
+    if (is_record) return {SlotKind::kRecord, slot_units, word};
+    return OwnSlot(unit, kind, word);
   }
-  // The first unit from `unit` on that holds a record or a seal; `units` if there is none.
+  // Whether the payload of a record that was read is a block, see block_format.h.
+  bool HasBlock(const Slot& record) const {
+    return version >= kFirstVersionWithBlocks && ((record.commit_word >> 50) & kFlagBlock) != 0;
+  }
+  // The first unit from `unit` on that is neither unwritten nor bad; `units` if there is none.
   uint64_t FindValid(uint64_t unit) const;
   // The unit behind the last byte that is not zero, at least `unit`.
   uint64_t EndOfBytes(uint64_t unit) const;
+
+ private:
+  // A slot that the journal made for itself, whose checksum matches.
+  Slot OwnSlot(uint64_t unit, FrameKind kind, uint64_t word) const;
+  bool BlockBodyIsSound(uint64_t unit) const;
 };
 
 }  // namespace bitactor::internal

@@ -30,7 +30,8 @@ struct Segment {
     return {.data = mapping->data(),
             .units = units,
             .begin = header.segment_index * units,
-            .salt = header.salt};
+            .salt = header.salt,
+            .version = header.version};
   }
 };
 

@@ -143,13 +143,6 @@ TEST_F(JournalTest, AppendAfterCloseIsRefused) {
   EXPECT_EQ(journal_->refused(), 1u);
 }
 
-TEST_F(JournalTest, TooLongARecordIsRefusedWithSizeAndLimit) {
-  MustOpen();
-  const absl::Status status = journal_->Append(Bytes(std::string(129, 'x'))).status();
-  EXPECT_TRUE(absl::IsInvalidArgument(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("129 bytes; 0 to 128"));
-}
-
 TEST_F(JournalTest, WaitDurableKnowsWhatWasAppended) {
   MustOpen();
   const Position position = Append("one");

@@ -153,7 +153,7 @@ TEST_F(JournalVerifyTest, ProgressReachesTheTotal) {
 TEST_F(JournalVerifyTest, AnotherVersionCannotBeRead) {
   MustOpen();
   Kill();
-  files_->Write(SegmentFile(0), 8, {std::byte{2}});
+  files_->Write(SegmentFile(0), 8, {std::byte{3}});
   EXPECT_TRUE(absl::IsFailedPrecondition(VerifyJournal(kDir, *files_).status()));
 }
 

@@ -234,7 +234,7 @@ TEST_F(RecoveryTest, WrongVersionNamesBothVersionsAndTheNextStep) {
   Kill();
   files_->Write(SegmentFile(0), 8, {std::byte{9}});
   EXPECT_THAT(OpenError(absl::StatusCode::kFailedPrecondition),
-              AllOf(HasSubstr("journal format version 9"), HasSubstr("version 1 only"),
+              AllOf(HasSubstr("journal format version 9"), HasSubstr("reads versions 1 to 2"),
                     HasSubstr("use the program that wrote")));
 }
 

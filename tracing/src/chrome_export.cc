@@ -39,6 +39,8 @@ const char* KindName(uint8_t kind) {
       return "record";
     case FrameKind::kFooter:
       return "footer";
+    case FrameKind::kGap:
+      return "gap";
   }
   return "unknown";
 }

@@ -22,11 +22,12 @@ enum class FrameKind : uint8_t {
   kReply = 3,   // answer to a call; with kFlagError the payload is an error
   kTimer = 4,   // a timer or a timeout that fired
   kSystem = 5,  // for the runtime itself: spawn, crash, exit, monitor, boot
-  kBlock = 6,   // payload over 128 bytes (reserved)
+  kBlock = 6,   // a part of a record over 128 bytes; journals alone, see kFlagBlock
   kRecord = 7,  // bytes of a user of the journal alone
   kFooter = 8,  // end of a sealed journal segment
+  kGap = 9,     // what stood here in a journal is lost
 };
-inline constexpr FrameKind kLastFrameKind = FrameKind::kFooter;
+inline constexpr FrameKind kLastFrameKind = FrameKind::kGap;
 
 inline constexpr size_t kMaxPayloadBytes = 128;
 inline constexpr size_t kFrameUnitBytes =
@@ -34,6 +35,7 @@ inline constexpr size_t kFrameUnitBytes =
 
 // Bits of FrameHeader::flags (6 bits beside the 2 of the priority).
 inline constexpr uint8_t kFlagError = 1;  // a reply that carries an error instead of a value
+inline constexpr uint8_t kFlagBlock = 2;  // the payload is a block of a journal; set by the journal
 
 // 64 bytes, little-endian. `crc32c` covers bytes 4 to 64 + size and travels end to end: the sender
 // seals the frame once, every reader checks it, nobody computes it anew.

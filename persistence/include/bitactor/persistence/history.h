@@ -3,6 +3,7 @@
 #define BITACTOR_PERSISTENCE_HISTORY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <memory>
 
@@ -20,11 +21,14 @@ struct ReplayOptions {
   Position from =
       Position::Begin();  // a record's position, the end of an earlier replay, or Begin()
   Position until = Position::None();  // exclusive; None(): all that is committed when it is reached
+  // Goes on behind gaps, the places where repair gave bytes up. Otherwise a gap ends the range.
+  bool skip_gaps = false;
 };
 
 // Order: as appended. Seals that the journal writes for itself are not shown.
 // Threads: one thread per History; a writer may go on appending meanwhile.
-// Bounds: one segment is mapped at a time.
+// Bounds: one segment is mapped at a time, two while a block is read that began in an earlier one;
+//   up to 16 MiB of memory for the block.
 // Ownership: independent of the Journal or JournalReader that made it, which may close first; the
 //   file system must outlive it.
 // Errors: damage ends the range, and status() says where; ask it after the loop.
@@ -75,6 +79,8 @@ class History {
   void Seek(Position position);
   // OK, or kDataLoss with file, offset and position of the damage that ended the range.
   const absl::Status& status() const;
+  // How many gaps were passed over.
+  uint64_t gaps_skipped() const;
   // Where the range stands: the place after the last record given. A later replay from there goes
   // on with what was appended since.
   Position next_position() const;

@@ -23,7 +23,8 @@ namespace bitactor {
 //   appends, but not while it opens, moves or closes the journal.
 // Progress: AppendFrame is wait-free but where a segment ends or, once in a megabyte, where the
 //   helper thread is told so.
-// Bounds: a record holds up to 128 bytes; the directory grows without bound.
+// Bounds: a record holds up to 16 MiB, in a frame up to 128 bytes; the directory grows without
+//   bound.
 // Ownership: the directory belongs to this object from Open() to Close(), also against other
 //   processes.
 // Errors: what is appended is never taken back. A full disk refuses appends before it takes
@@ -46,14 +47,20 @@ class Journal {
   // Closes; an error is lost, so whoever needs to know calls Close().
   ~Journal() = default;
 
-  // Appends up to 128 bytes as a record of kind kRecord, stamped with now. kInvalidArgument: too
-  // long; else as last_refusal().
+  // Appends up to 16 MiB as a record of kind kRecord, stamped with now; over 128 bytes it is a
+  // block. kInvalidArgument: too long; else as last_refusal().
   absl::StatusOr<Position> Append(std::span<const std::byte> bytes);
 
   // Appends a sealed frame; None() when refused, which changes nothing: see last_refusal().
   // REQUIRES: the header is the first member of a Frame (the whole stored length is read), sealed,
-  // its kind not kNone or kFooter.
+  // its kind from kCast to kRecord, but not kBlock, and without kFlagBlock.
   Position AppendFrame(const FrameHeader& sealed) { return writer_->AppendFrame(sealed); }
+
+  // Appends 1 byte to 16 MiB as one record, with these fields and kFlagBlock. Parts go before the
+  // record's frame, whose commit commits them all: whatever happens before that leaves nothing to
+  // read, only space that is taken. The journal makes size and checksums. kInvalidArgument: length;
+  // else as last_refusal(). REQUIRES: fields.kind as for AppendFrame.
+  absl::StatusOr<Position> AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes);
 
   // Waits until the record at `position` survives what the durability level promises. At kProcess
   // that holds as soon as it is appended. kOutOfRange: nothing was appended there.

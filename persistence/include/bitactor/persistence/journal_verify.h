@@ -23,6 +23,7 @@ enum class DamageKind : uint8_t {
   kRecord,           // bytes that are no record, with records behind them
   kTornTail,         // bytes that are no record, and none behind them: the next Open() cuts them
   kSeal,             // a seal does not agree with the records before it
+  kBlock,            // a whole frame, but the block that belongs to it is not
 };
 const char* DamageKindName(DamageKind kind);
 
@@ -36,12 +37,26 @@ struct Damage {
   std::string ToString() const;  // one line for people
 };
 
+// A place where repair gave bytes up: known, and no damage any more.
+struct KnownGap {
+  std::string file = {};
+  uint64_t offset = 0;  // in the file
+  uint64_t bytes = 0;
+  Position position{};
+  std::string ToString() const;  // one line for people
+};
+
 struct VerifyReport {
   uint32_t segments = 0;
   uint64_t records = 0;       // whole ones, seals not counted
   uint64_t bytes_read = 0;    // of the segments
   uint64_t damage_count = 0;  // all of it; `damages` holds the first kMaxDamagesKept
   std::vector<Damage> damages;
+  uint64_t gap_count = 0;  // all of them; `gaps` holds the first kMaxDamagesKept
+  std::vector<KnownGap> gaps;
+  // Parts of blocks whose record never came, because the writer died or was refused between: no
+  // damage, only space.
+  uint64_t abandoned_blocks = 0;
   bool closed_clean = false;  // the journal ends with a seal
   bool ok() const { return damage_count == 0; }
 };
@@ -51,7 +66,8 @@ inline constexpr size_t kMaxDamagesKept = 1000;
 using VerifyProgress = std::function<void(uint64_t done_bytes, uint64_t total_bytes)>;
 
 // Reads all of the journal in bounded memory, changes nothing, and needs no lock; a live journal is
-// judged by what it is when its end is reached. Damage is in the report; an error is that it could
+// judged by what it is when its end is reached, and a block that is being appended then counts as
+// abandoned. Damage is in the report; an error is that it could
 // not be read at all (no journal, another version, no permission, I/O).
 absl::StatusOr<VerifyReport> VerifyJournal(const std::string& dir, FileSystem& files = PosixFiles(),
                                            const VerifyProgress& progress = {});

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/status/status.h"
@@ -58,8 +59,8 @@ class JournalWriter {
   ~JournalWriter();
 
   Position AppendFrame(const FrameHeader& sealed) {
-    BITACTOR_CHECK(sealed.size_bytes <= kMaxPayloadBytes && sealed.kind != FrameKind::kNone &&
-                   sealed.kind < FrameKind::kFooter);
+    BITACTOR_CHECK(sealed.size_bytes <= kMaxPayloadBytes && IsAppendable(sealed.kind) &&
+                   (sealed.flags & kFlagBlock) == 0);
     const uint64_t units = StoredBytes(sealed.size_bytes) / kFrameUnitBytes;
     // Relaxed: only the appending thread writes it.
     const uint64_t at = tail_.load(std::memory_order_relaxed);
@@ -67,6 +68,9 @@ class JournalWriter {
       return AppendSlow(sealed, units);
     return AppendHere(sealed, at, units);
   }
+
+  // As Journal::AppendBlock; None() when refused. REQUIRES: 0 < bytes.size() <= kMaxBlockBytes.
+  Position AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes);
 
   Position tail() const {
     // SYNC(journal-tail): pairs with Store(); the records before the tail are committed.
@@ -87,6 +91,10 @@ class JournalWriter {
  private:
   JournalWriter(const JournalOptions& options, SegmentMaker maker, std::unique_ptr<FileLock> lock,
                 RecoveredJournal recovered);
+
+  static constexpr bool IsAppendable(FrameKind kind) {
+    return kind > FrameKind::kNone && kind < FrameKind::kFooter && kind != FrameKind::kBlock;
+  }
 
   Position AppendHere(const FrameHeader& sealed, uint64_t at, uint64_t units) {
     const uint64_t commit_word = Store(sealed, at, units);
@@ -120,6 +128,10 @@ class JournalWriter {
   }
 
   Position AppendSlow(const FrameHeader& sealed, uint64_t units);
+  // Makes room for `units` in this segment or the next.
+  absl::Status MakeRoom(uint64_t units);
+  // Stores a part at the tail; returns the commit word as stored.
+  uint64_t StoreBlockPart(const FrameHeader& part, std::span<const std::byte> bytes);
   Position Refuse(absl::Status why);
   void UseSegment(const Segment& segment, uint64_t tail);
   void SealUntil(uint64_t end);
@@ -141,13 +153,16 @@ class JournalWriter {
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
   uint64_t salt_ = 0;
+  uint32_t version_ = 0;
+  uint64_t first_record_ = 0;     // in this segment; begin_: none
   uint64_t last_record_ = 0;      // in this segment; begin_: none
   uint64_t appended_ = 0;         // since Open()
   uint64_t appended_before_ = 0;  // appended_ - appended_before_ = records in this segment
   uint32_t chain_ = 0;            // CRC-32C over the commit words of all records so far
   bool closed_ = false;
   uint64_t sealed_tail_ = 0;          // the tail behind the last seal
-  uint64_t stamp_before_ns_ = 0;      // of the last record before this segment
+  uint64_t stamp_known_at_ = 0;       // a value of last_record_,
+  uint64_t known_stamp_ns_ = 0;       // and the stamp of the last record then
   std::shared_ptr<Mapping> mapping_;  // of data_
   uint64_t refused_ = 0;
   absl::Status last_refusal_;
