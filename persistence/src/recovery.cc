@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "retired.h"
 
 namespace bitactor::internal {
 namespace {
@@ -124,10 +125,14 @@ std::optional<Seal> EndSeal(const SegmentView& view) {
 
 absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
                                             uint32_t last_index) {
+  absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+  if (!retired.ok()) return retired.status();
+  // More may have been retired since the segments were listed.
+  last_index = std::max(last_index, retired->first_segment);
   absl::StatusOr<Segment> segment = OpenSegment(files, dir, last_index, File::Access::kRead);
   if (!segment.ok()) return segment.status();
   for (uint32_t index = last_index;; --index) {
-    if (index == 0) return TailSegment{*std::move(segment), Seal{}};
+    if (index <= retired->first_segment) return TailSegment{*std::move(segment), retired->last};
     absl::StatusOr<Segment> previous = OpenSegment(files, dir, index - 1, File::Access::kRead);
     if (!previous.ok()) return previous.status();
     if (const std::optional<Seal> seal = EndSeal(previous->view())) {
@@ -157,9 +162,11 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker) {
   const std::string unfinished = JoinPath(dir, kUnfinishedName);
   absl::StatusOr<bool> has_unfinished = files.Exists(unfinished);
   if (!has_unfinished.ok()) return has_unfinished.status();
+  if (absl::Status status = CheckNoneMissing(files, dir, *segments); !status.ok()) return status;
   if (segments->empty()) return StartJournal(maker);
 
-  if (absl::Status status = CheckNoneMissing(dir, *segments); !status.ok()) return status;
+  absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+  if (!retired.ok()) return retired.status();
   absl::StatusOr<TailSegment> last = FindTailSegment(files, dir, segments->back());
   if (!last.ok()) return last.status();
   const SegmentHeader& header = last->segment.header;
@@ -198,6 +205,7 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker) {
     report.torn_copy = *copy;
     std::memset(segment->mapping->data() + scan.end_unit * kFrameUnitBytes, 0, report.torn_bytes);
   }
+  if (absl::Status status = RemoveRetired(files, dir, *retired); !status.ok()) return status;
   if (*has_unfinished) {
     if (absl::Status status = files.Remove(unfinished); !status.ok()) return status;
   }
