@@ -115,6 +115,7 @@ class Verifier {
     }
     if (!header.ok()) return header.status();
     absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kRead);
+    if (absl::IsNotFound(segment.status()) && IsRetired(files_, dir_, index)) return Segment{};
     if (absl::IsDataLoss(segment.status())) {
       return damaged(DamageKind::kSegmentSize, segment.status());
     }

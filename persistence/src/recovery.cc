@@ -123,16 +123,15 @@ std::optional<Seal> EndSeal(const SegmentView& view) {
               .known = false};
 }
 
-absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
-                                            uint32_t last_index) {
-  absl::StatusOr<Retired> retired = ReadRetired(files, dir);
-  if (!retired.ok()) return retired.status();
-  // More may have been retired since the segments were listed.
-  last_index = std::max(last_index, retired->first_segment);
+namespace {
+
+// kNotFound: a segment that is needed is missing, or was retired since `retired` was read.
+absl::StatusOr<TailSegment> FindTailBehind(FileSystem& files, const std::string& dir,
+                                           const Retired& retired, uint32_t last_index) {
   absl::StatusOr<Segment> segment = OpenSegment(files, dir, last_index, File::Access::kRead);
   if (!segment.ok()) return segment.status();
   for (uint32_t index = last_index;; --index) {
-    if (index <= retired->first_segment) return TailSegment{*std::move(segment), retired->last};
+    if (index <= retired.first_segment) return TailSegment{*std::move(segment), retired.last};
     absl::StatusOr<Segment> previous = OpenSegment(files, dir, index - 1, File::Access::kRead);
     if (!previous.ok()) return previous.status();
     if (const std::optional<Seal> seal = EndSeal(previous->view())) {
@@ -151,6 +150,21 @@ absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string
                    SegmentPath(dir, index), ", has been written to"));
     }
     segment = std::move(previous);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
+                                            uint32_t last_index) {
+  for (std::optional<uint32_t> first;;) {
+    absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+    if (!retired.ok()) return retired.status();
+    // More may have been retired since the segments were listed.
+    last_index = std::max(last_index, retired->first_segment);
+    absl::StatusOr<TailSegment> tail = FindTailBehind(files, dir, *retired, last_index);
+    if (!absl::IsNotFound(tail.status()) || first == retired->first_segment) return tail;
+    first = retired->first_segment;
   }
 }
 

@@ -46,7 +46,8 @@ TEST(RetentionStressTest, RetiresWhileOthersAppendAndRead) {
       const absl::StatusOr<VerifyReport> report = VerifyJournal(dir);
       ASSERT_TRUE(report.ok()) << report.status();
       EXPECT_TRUE(report->ok()) << report->damages[0].ToString();
-      EXPECT_TRUE(StatJournal(dir).ok());
+      const absl::StatusOr<JournalStat> stat = StatJournal(dir);
+      EXPECT_TRUE(stat.ok()) << stat.status();
     }
   });
   for (uint64_t number = 1; number <= kRecords; ++number) {

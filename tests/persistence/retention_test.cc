@@ -195,22 +195,42 @@ TEST_F(RetentionTest, AReplayFromTheBeginningOutrunsRetention) {
   EXPECT_EQ(stat->tail, journal_->tail());
 }
 
-// Verify has listed the segments when the front of them goes.
+// Verify has listed the segments, or read the header of the first, when the front of them goes.
 TEST_F(RetentionTest, WhatIsRetiredDuringVerifyIsNoDamage) {
   MustOpen();
-  Fill(5);
-  bool retired = false;
+  Fill(7);
+  for (const int opens_before : {0, 1}) {
+    const uint32_t front = opens_before == 0 ? 0 : 3;
+    int opens = 0;
+    FaultyFiles racing(*files_, [&](FileStep step, const std::string& path) {
+      if (step == FileStep::kOpen && path == SegmentFile(front) && opens++ == opens_before) {
+        RetainBefore(front + 3);
+      }
+      return absl::OkStatus();
+    });
+    const absl::StatusOr<VerifyReport> report = VerifyJournal(kDir, racing);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->ok());
+    EXPECT_EQ(report->records, TextsFrom(front + 3).size());
+    EXPECT_GT(opens, opens_before);
+  }
+}
+
+// All the segments that were listed go, for the journal went on meanwhile.
+TEST_F(RetentionTest, StatFindsTheTailOfAJournalThatOutrunsIt) {
+  MustOpen();
+  Fill(3);
   FaultyFiles racing(*files_, [&](FileStep step, const std::string& path) {
-    if (step == FileStep::kOpen && path == SegmentFile(0) && !retired) {
-      retired = true;
-      RetainBefore(3);
+    if (step == FileStep::kOpen && path == SegmentFile(2) && first_of_.size() == 3) {
+      Fill(6);
+      RetainBefore(5);
     }
     return absl::OkStatus();
   });
-  const absl::StatusOr<VerifyReport> report = VerifyJournal(kDir, racing);
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_TRUE(report->ok());
-  EXPECT_EQ(report->records, TextsFrom(3).size());
+  const absl::StatusOr<JournalStat> stat = StatJournal(kDir, racing);
+  ASSERT_TRUE(stat.ok()) << stat.status();
+  EXPECT_EQ(stat->first, BeginOf(5));
+  EXPECT_EQ(stat->tail, journal_->tail());
 }
 
 TEST_F(RetentionTest, AMissingFirstSegmentThatWasNotRetiredIsDamage) {
