@@ -1,8 +1,5 @@
 #include "bitactor/persistence/journal.h"
 
-#include <sys/random.h>
-#include <time.h>
-
 #include <algorithm>
 #include <cstring>
 #include <ostream>
@@ -10,28 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "record_cursor.h"
+#include "system_sources.h"
 
 namespace bitactor {
-namespace {
-
-uint64_t SystemRandom() {
-  uint64_t value = 0;
-  // For 8 bytes it neither fails nor comes short once the machine has started.
-  BITACTOR_CHECK_EQ(::getrandom(&value, sizeof(value), 0), static_cast<ssize_t>(sizeof(value)));
-  return value;
-}
-
-uint64_t SystemTime() {
-  timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
 
 absl::StatusOr<Journal> Journal::Open(const std::string& dir, JournalOptions options) {
-  if (!options.random) options.random = SystemRandom;
-  if (!options.now_ns) options.now_ns = SystemTime;
+  if (!options.random) options.random = internal::SystemRandom;
+  if (!options.now_ns) options.now_ns = internal::SystemTime;
   auto writer = internal::JournalWriter::Open(dir, options);
   if (!writer.ok()) return writer.status();
   return Journal(*std::move(writer));

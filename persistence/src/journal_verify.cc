@@ -23,8 +23,8 @@ constexpr uint64_t kProgressEveryBytes = uint64_t{4} << 20;
 class Verifier {
  public:
   Verifier(FileSystem& files, const std::string& dir, const VerifyProgress& progress,
-           const std::function<void(const Damage&)>& each)
-      : files_(files), dir_(dir), progress_(progress), each_(each) {}
+           WhoWrites who_writes, const std::function<void(const Damage&)>& each)
+      : files_(files), dir_(dir), progress_(progress), who_writes_(who_writes), each_(each) {}
 
   absl::StatusOr<VerifyReport> Run() {
     absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
@@ -210,6 +210,7 @@ class Verifier {
 
   // Whoever writes leaves a body without its commit word for a moment.
   bool HasWriter() {
+    if (who_writes_ == WhoWrites::kNobody) return false;
     const auto owner = files_.LockedBy(JoinPath(dir_, kLockName));
     return owner.ok() && owner->has_value();
   }
@@ -236,6 +237,7 @@ class Verifier {
   FileSystem& files_;
   const std::string& dir_;
   const VerifyProgress& progress_;
+  const WhoWrites who_writes_;
   const std::function<void(const Damage&)>& each_;
   VerifyReport report_;
   uint32_t first_index_ = 0;
@@ -252,9 +254,9 @@ class Verifier {
 }  // namespace
 
 absl::StatusOr<VerifyReport> VerifyEach(FileSystem& files, const std::string& dir,
-                                        const VerifyProgress& progress,
+                                        const VerifyProgress& progress, WhoWrites who_writes,
                                         const std::function<void(const Damage&)>& each) {
-  return Verifier(files, dir, progress, each).Run();
+  return Verifier(files, dir, progress, who_writes, each).Run();
 }
 
 }  // namespace internal
@@ -298,7 +300,7 @@ std::string KnownGap::ToString() const {
 
 absl::StatusOr<VerifyReport> VerifyJournal(const std::string& dir, FileSystem& files,
                                            const VerifyProgress& progress) {
-  return internal::VerifyEach(files, dir, progress, nullptr);
+  return internal::VerifyEach(files, dir, progress, internal::WhoWrites::kAnyone, nullptr);
 }
 
 }  // namespace bitactor

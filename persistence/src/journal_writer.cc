@@ -42,14 +42,7 @@ absl::StatusOr<std::unique_ptr<JournalWriter>> JournalWriter::Open(const std::st
   if (absl::Status status = CheckOptions(dir, options); !status.ok()) return status;
   FileSystem& files = *options.files;
   if (absl::Status status = files.CreateDir(dir); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<FileLock>> lock =
-      files.Lock(JoinPath(dir, kLockName), options.now_ns());
-  if (absl::IsUnavailable(lock.status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(dir, " is in use by ", lock.status().message(),
-                     "; close it there, or read it with JournalReader or `bitactor journal dump ",
-                     dir, "`, which need no lock"));
-  }
+  absl::StatusOr<std::unique_ptr<FileLock>> lock = LockJournal(files, dir, options.now_ns());
   if (!lock.ok()) return lock.status();
   SegmentMaker maker{.files = &files,
                      .dir = dir,
@@ -173,7 +166,8 @@ absl::Status JournalWriter::Close() {
   limit_ = 0;
   absl::Status status = preparer_ != nullptr ? preparer_->Stop() : absl::OkStatus();
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
-  if (tail != sealed_tail_) SealUntil(tail + 1);
+  // A segment that repair filled with a gap to its end has no room for a seal, and needs none.
+  if (tail != sealed_tail_ && tail < end_) SealUntil(tail + 1);
   mapping_.reset();
   lock_.reset();
   return status;

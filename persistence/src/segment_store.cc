@@ -157,6 +157,16 @@ absl::StatusOr<Segment> SegmentMaker::Make(uint32_t index) const {
   return segment;
 }
 
+absl::StatusOr<std::unique_ptr<FileLock>> LockJournal(FileSystem& files, const std::string& dir,
+                                                      uint64_t now_ns) {
+  absl::StatusOr<std::unique_ptr<FileLock>> lock = files.Lock(JoinPath(dir, kLockName), now_ns);
+  if (!absl::IsUnavailable(lock.status())) return lock;
+  return absl::FailedPreconditionError(
+      absl::StrCat(dir, " is in use by ", lock.status().message(),
+                   "; close it there, or read it with JournalReader or `bitactor journal dump ",
+                   dir, "`, which need no lock"));
+}
+
 std::string Place(const std::string& path, const SegmentView& view, uint64_t unit) {
   return absl::StrCat(path, ": offset ", unit * kFrameUnitBytes, " (position ", view.begin + unit,
                       ")");

@@ -66,6 +66,10 @@ struct SegmentMaker {
   absl::StatusOr<Segment> Make(uint32_t index) const;
 };
 
+// Takes the lock of the directory; kFailedPrecondition names who has it.
+absl::StatusOr<std::unique_ptr<FileLock>> LockJournal(FileSystem& files, const std::string& dir,
+                                                      uint64_t now_ns);
+
 // "FILE: offset N (position P)", for messages.
 std::string Place(const std::string& path, const SegmentView& view, uint64_t unit);
 

@@ -162,6 +162,41 @@ TEST_F(JournalReaderTest, AnotherThreadFollowsTheLiveTail) {
   EXPECT_EQ(seen, kRecords);
 }
 
+// Blocks over several segments are read whole or not at all while they are appended.
+TEST_F(JournalReaderTest, AnotherThreadFollowsBlocks) {
+  constexpr uint64_t kRecords = 60;
+  MustOpen();
+  absl::StatusOr<JournalReader> reader = JournalReader::Open(kDir, *files_);
+  ASSERT_TRUE(reader.ok());
+  const auto size_of = [](uint64_t number) { return 129 + number * 1999; };
+  uint64_t seen = 0;
+  absl::Status status;
+  std::thread follower([&] {
+    Position next;
+    while (seen < kRecords && status.ok()) {
+      History history = reader->Replay({.from = next});
+      for (const Record& record : history) {
+        const std::span<const std::byte> bytes = record.bytes();
+        if (bytes.size() != size_of(seen) || bytes.back() != static_cast<std::byte>(seen)) {
+          status = absl::InternalError("not what was appended");
+          return;
+        }
+        ++seen;
+      }
+      status = history.status();
+      next = history.next_position();
+      std::this_thread::yield();
+    }
+  });
+  for (uint64_t i = 0; i < kRecords; ++i) {
+    const std::vector<std::byte> bytes(size_of(i), static_cast<std::byte>(i));
+    ASSERT_TRUE(journal_->Append(bytes).ok());
+  }
+  follower.join();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(seen, kRecords);
+}
+
 // Another thread replays through the journal itself, up to the tail as it sees it.
 TEST_F(JournalReaderTest, AnotherThreadReplaysWhileTheWriterAppends) {
   MustOpen();

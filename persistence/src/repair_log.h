@@ -1,0 +1,48 @@
+// What repair changes, and that it keeps what was there.
+#ifndef BITACTOR_PERSISTENCE_REPAIR_LOG_H_
+#define BITACTOR_PERSISTENCE_REPAIR_LOG_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "bitactor/persistence/repair.h"
+#include "lost_and_found.h"
+
+namespace bitactor::internal {
+
+// `dir` and `options` must outlive it.
+class RepairLog {
+ public:
+  RepairLog(const std::string& journal_dir, const RepairOptions& repair_options)
+      : dir(journal_dir), options(repair_options), files(*repair_options.files) {
+    report.dry_run = repair_options.dry_run;
+  }
+
+  // Notes the action, and unless that is all, keeps what it replaces in `file` and does it.
+  template <typename Do>
+  absl::Status Change(const File& file, RepairAction action, const Do& change) {
+    if (!options.dry_run && action.bytes > 0) {
+      absl::StatusOr<std::string> copy =
+          KeepCopy(files, dir, file, action.offset, action.bytes, action.position.value());
+      if (!copy.ok()) return copy.status();
+      action.copy = *copy;
+    }
+    return Add(std::move(action), change);
+  }
+  // The same where nothing was.
+  template <typename Do>
+  absl::Status Add(RepairAction action, const Do& change) {
+    report.actions.push_back(std::move(action));
+    return options.dry_run ? absl::OkStatus() : change();
+  }
+
+  const std::string& dir;
+  const RepairOptions& options;
+  FileSystem& files;
+  RepairReport report;
+};
+
+}  // namespace bitactor::internal
+
+#endif  // BITACTOR_PERSISTENCE_REPAIR_LOG_H_
