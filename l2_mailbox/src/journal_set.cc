@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/system_records.h"
-#include "bitactor/l2_mailbox/type_name.h"
 #include "bitactor/persistence/journal_reader.h"
 
 namespace bitactor {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "retired.h"
 
 namespace bitactor::internal {
 namespace {
@@ -23,6 +24,8 @@ class BlockSegments {
     const auto index = static_cast<uint32_t>(position / last_.units);
     absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kRead);
     if (absl::IsNotFound(segment.status())) {
+      absl::Status status = CheckAvailable(files_, dir_, position, last_.units);
+      if (!status.ok()) return status;
       return DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": this segment is missing"));
     }
     if (!segment.ok()) return segment.status();

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "recovery.h"
+#include "retired.h"
 #include "segment_store.h"
 
 namespace bitactor::internal {
@@ -37,7 +38,10 @@ absl::Status WriteGap(File& file, const SegmentHeader& header, uint64_t unit, ui
 uint64_t LastStampBefore(FileSystem& files, const std::string& dir, uint32_t index) {
   if (index == 0) return 0;
   const absl::StatusOr<Segment> before = OpenSegment(files, dir, index - 1, File::Access::kRead);
-  if (!before.ok()) return 0;
+  if (!before.ok()) {
+    const absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+    return retired.ok() && retired->first_segment == index ? retired->last.last_stamp_ns : 0;
+  }
   const std::optional<Seal> seal = EndSeal(before->view());
   return seal.has_value() ? seal->last_stamp_ns : 0;
 }

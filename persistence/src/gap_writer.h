@@ -22,7 +22,8 @@ struct BeforeGap {
 absl::Status WriteGap(File& file, const SegmentHeader& header, uint64_t unit, uint64_t end,
                       BeforeGap before);
 
-// The last stamp before a segment, as the end of the one before it says; 0 if that cannot be read.
+// The last stamp before a segment, as the end of the one before it says, or the mark of a retention
+// (retired.h); 0 if that cannot be read.
 uint64_t LastStampBefore(FileSystem& files, const std::string& dir, uint32_t index);
 
 }  // namespace bitactor::internal

@@ -1,5 +1,6 @@
 #include "bitactor/persistence/journal_reader.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,15 +17,22 @@ JournalReader::JournalReader(std::string dir, FileSystem* files, uint64_t segmen
       owner_number_(owner_number) {}
 
 absl::StatusOr<JournalReader> JournalReader::Open(const std::string& dir, FileSystem& files) {
-  absl::StatusOr<std::vector<uint32_t>> segments = internal::ListSegments(files, dir);
-  if (!segments.ok()) return segments.status();
-  if (segments->empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(dir, ": no journal here: there is no ", internal::SegmentPath(dir, 0),
-                     "; name the directory that was given to Journal::Open"));
+  absl::StatusOr<internal::SegmentHeader> header;
+  for (std::optional<uint32_t> first;;) {
+    absl::StatusOr<std::vector<uint32_t>> segments = internal::ListSegments(files, dir);
+    if (!segments.ok()) return segments.status();
+    absl::Status status = internal::CheckNoneMissing(files, dir, *segments);
+    if (!status.ok()) return status;
+    if (segments->empty()) {
+      return absl::NotFoundError(
+          absl::StrCat(dir, ": no journal here: there is no ", internal::SegmentPath(dir, 0),
+                       "; name the directory that was given to Journal::Open"));
+    }
+    header = internal::ReadSegmentHeader(files, dir, segments->front());
+    // If it is not there it was retired meanwhile, and another one is the first.
+    if (!absl::IsNotFound(header.status()) || first == segments->front()) break;
+    first = segments->front();
   }
-  if (absl::Status status = internal::CheckNoneMissing(dir, *segments); !status.ok()) return status;
-  absl::StatusOr<internal::SegmentHeader> header = internal::ReadSegmentHeader(files, dir, 0);
   if (!header.ok()) return header.status();
   return JournalReader(dir, &files, header->segment_bytes, header->owner_number);
 }

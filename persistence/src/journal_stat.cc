@@ -4,6 +4,7 @@
 #include "bitactor/persistence/journal_reader.h"
 #include "bitactor/persistence/journal_verify.h"
 #include "recovery.h"
+#include "retired.h"
 #include "segment_store.h"
 
 namespace bitactor {
@@ -24,10 +25,12 @@ SegmentStat StatOf(const internal::SegmentHeader& header, const internal::Seal& 
 absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& files) {
   absl::StatusOr<std::vector<uint32_t>> segments = internal::ListSegments(files, dir);
   if (!segments.ok()) return segments.status();
+  if (absl::Status status = internal::CheckNoneMissing(files, dir, *segments); !status.ok()) {
+    return status;
+  }
   if (segments->empty()) {
     return absl::NotFoundError(absl::StrCat(dir, ": no journal here: there are no segments"));
   }
-  if (absl::Status status = internal::CheckNoneMissing(dir, *segments); !status.ok()) return status;
   absl::StatusOr<internal::TailSegment> last =
       internal::FindTailSegment(files, dir, segments->back());
   if (!last.ok()) return last.status();
@@ -35,18 +38,21 @@ absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& file
   const internal::SegmentScan scan = internal::ScanSegment(view, last->previous);
 
   JournalStat stat;
-  stat.segments = last->segment.header.segment_index + 1;
+  const uint32_t last_index = last->segment.header.segment_index;
   stat.segment_bytes = last->segment.header.segment_bytes;
   stat.owner_number = last->segment.header.owner_number;
   stat.records = scan.sums.records;
   stat.tail = Position(view.begin + scan.end_unit);
-  stat.bytes = stat.tail.value() * kFrameUnitBytes;
   stat.last_stamp_ns = scan.sums.last_stamp_ns;
-  stat.closed_clean = (scan.sealed || (scan.end_unit == 1 && stat.segments > 1)) &&
+  stat.closed_clean = (scan.sealed || (scan.end_unit == 1 && last_index > 0)) &&
                       view.EndOfBytes(scan.end_unit) == scan.end_unit;
-  for (uint32_t index = 0; index + 1 < stat.segments; ++index) {
+  // From the back, so that what is retired meanwhile is the end of it.
+  uint32_t first = last_index;
+  for (; first > segments->front(); --first) {
+    const uint32_t index = first - 1;
     absl::StatusOr<internal::Segment> segment =
         internal::OpenSegment(files, dir, index, File::Access::kRead);
+    if (absl::IsNotFound(segment.status()) && internal::IsRetired(files, dir, index)) break;
     if (!segment.ok()) return segment.status();
     const std::optional<internal::Seal> seal = internal::EndSeal(segment->view());
     if (!seal.has_value()) {
@@ -57,13 +63,20 @@ absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& file
     stat.segment_list.push_back(StatOf(segment->header, *seal, /*sealed=*/true));
   }
   stat.segment_list.push_back(StatOf(last->segment.header, scan.sums, scan.sealed));
+  stat.segments = last_index + 1 - first;
+  stat.first = Position(first * view.units);
+  stat.bytes = (stat.tail.value() - stat.first.value()) * kFrameUnitBytes;
+  absl::StatusOr<internal::Retired> retired = internal::ReadRetired(files, dir);
+  if (!retired.ok()) return retired.status();
+  stat.retired_records = retired->records;
+  stat.retired_bytes = retired->bytes;
   absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
   if (!reader.ok()) return reader.status();
   absl::StatusOr<std::optional<Position>> acknowledged = reader->acknowledged();
   if (!acknowledged.ok()) return acknowledged.status();
   stat.acknowledged = *acknowledged;
   History history = reader->Replay({.skip_gaps = true});
-  if (const Record* first = history.Next()) stat.first_stamp_ns = first->frame().header.stamp_ns;
+  if (const Record* record = history.Next()) stat.first_stamp_ns = record->frame().header.stamp_ns;
   absl::StatusOr<std::optional<LockOwner>> owner =
       files.LockedBy(JoinPath(dir, internal::kLockName));
   if (!owner.ok()) return owner.status();

@@ -1,5 +1,6 @@
 #include "bitactor/persistence/journal_verify.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "block_format.h"
 #include "recovery.h"
+#include "retired.h"
 #include "segment_store.h"
 #include "verify_each.h"
 
@@ -27,12 +29,12 @@ class Verifier {
   absl::StatusOr<VerifyReport> Run() {
     absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
     if (!segments.ok()) return segments.status();
-    if (segments->empty()) {
+    if (absl::Status status = FindFirst(*segments); !status.ok()) return status;
+    if (segments->empty() && first_index_ == 0) {
       return absl::NotFoundError(absl::StrCat(dir_, ": no journal here: there are no segments"));
     }
-    last_index_ = segments->back();
-    previous_seal_ = Seal{};
-    for (uint32_t index = 0; index <= last_index_; ++index) {
+    last_index_ = segments->empty() ? first_index_ : std::max(first_index_, segments->back());
+    for (uint32_t index = first_index_; index <= last_index_; ++index) {
       if (absl::Status status = CheckSegment(index); !status.ok()) return status;
     }
     EndRun();
@@ -42,22 +44,38 @@ class Verifier {
   }
 
  private:
+  // Where the journal begins, and what its first segment goes on from.
+  absl::Status FindFirst(const std::vector<uint32_t>& segments) {
+    absl::StatusOr<Retired> retired = ReadRetired(files_, dir_);
+    if (absl::IsDataLoss(retired.status())) {
+      Add({.kind = DamageKind::kRetired,
+           .file = JoinPath(dir_, kRetiredName),
+           .detail = std::string(retired.status().message())});
+      if (!segments.empty()) first_index_ = segments.front();
+      return absl::OkStatus();
+    }
+    if (!retired.ok()) return retired.status();
+    first_index_ = retired->first_segment;
+    previous_seal_ = retired->last;
+    return absl::OkStatus();
+  }
+
   absl::Status CheckSegment(uint32_t index) {
     const std::optional<Seal> before = std::exchange(previous_seal_, std::nullopt);
     absl::StatusOr<Segment> segment = OpenChecked(index);
     if (!segment.ok()) return segment.status();
-    if (segment->mapping == nullptr) {  // damaged, and reported
+    if (segment->mapping == nullptr) {  // damaged, and reported, or retired just now
       EndRun();
       return absl::OkStatus();
     }
     ++report_.segments;
     path_ = SegmentPath(dir_, index);
     view_ = segment->view();
-    total_bytes_ = (uint64_t{last_index_} + 1) * segment->header.segment_bytes;
+    total_bytes_ = (uint64_t{last_index_} + 1 - first_index_) * segment->header.segment_bytes;
     sums_ = SumsAtBegin(view_, before.value_or(Seal{}));
     sums_.known = before.has_value() && before->known;
     // A segment that was made ahead leaves the answer to the one before it.
-    if (index == 0 || view_.CommitWordAt(1) != 0) report_.closed_clean = false;
+    if (index == first_index_ || view_.CommitWordAt(1) != 0) report_.closed_clean = false;
 
     uint64_t unit = 1;
     while (unit < view_.units) {
@@ -89,6 +107,7 @@ class Verifier {
     };
     absl::StatusOr<SegmentHeader> header = ReadSegmentHeader(files_, dir_, index);
     if (absl::IsNotFound(header.status())) {
+      if (IsRetired(files_, dir_, index)) return Segment{};
       return damaged(DamageKind::kSegmentMissing, header.status());
     }
     if (absl::IsDataLoss(header.status())) {
@@ -96,6 +115,7 @@ class Verifier {
     }
     if (!header.ok()) return header.status();
     absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kRead);
+    if (absl::IsNotFound(segment.status()) && IsRetired(files_, dir_, index)) return Segment{};
     if (absl::IsDataLoss(segment.status())) {
       return damaged(DamageKind::kSegmentSize, segment.status());
     }
@@ -220,6 +240,7 @@ class Verifier {
   const WhoWrites who_writes_;
   const std::function<void(const Damage&)>& each_;
   VerifyReport report_;
+  uint32_t first_index_ = 0;
   uint32_t last_index_ = 0;
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
@@ -260,6 +281,8 @@ const char* DamageKindName(DamageKind kind) {
       return "seal";
     case DamageKind::kBlock:
       return "block";
+    case DamageKind::kRetired:
+      return "retired";
   }
   return "unknown";
 }

@@ -6,12 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "bitactor/persistence/history.h"
 #include "block_format.h"
+#include "retired.h"
 
 namespace bitactor::internal {
 
 const Record* RecordCursor::Next() {
   while (!done_) {
-    if (position_ >= end_ || !MapSegmentOf(position_)) {
+    if ((position_ == 0 && !MapFirst()) || position_ >= end_ || !MapSegmentOf(position_)) {
       done_ = true;
       break;
     }
@@ -46,6 +47,22 @@ const Record* RecordCursor::Next() {
   return nullptr;
 }
 
+// Begin() is the first position that is available.
+bool RecordCursor::MapFirst() {
+  for (;;) {
+    const absl::StatusOr<Retired> retired = ReadRetired(files_, dir_);
+    if (!retired.ok()) {
+      status_ = retired.status();
+      return false;
+    }
+    position_ = retired->first_segment * units_;
+    if (MapSegmentOf(position_)) return true;
+    // Retired since.
+    if (!absl::IsOutOfRange(status_)) return false;
+    status_ = absl::OkStatus();
+  }
+}
+
 bool RecordCursor::MapSegmentOf(uint64_t position) {
   if (position / units_ > kMaxSegmentIndex) return false;
   const auto index = static_cast<uint32_t>(position / units_);
@@ -59,9 +76,9 @@ bool RecordCursor::MapSegmentOf(uint64_t position) {
     return false;
   }
   if (!segment.ok()) {
-    if (!absl::IsNotFound(segment.status())) {
-      status_ = segment.status();
-    } else if (end_kind_ == End::kCommitted) {
+    status_ = absl::IsNotFound(segment.status()) ? CheckAvailable(files_, dir_, position, units_)
+                                                 : segment.status();
+    if (status_.ok() && end_kind_ == End::kCommitted) {
       status_ =
           DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": this segment is missing"));
     }

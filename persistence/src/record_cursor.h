@@ -43,6 +43,7 @@ class RecordCursor {
   uint64_t gaps_skipped() const { return gaps_skipped_; }
 
  private:
+  bool MapFirst();
   bool MapSegmentOf(uint64_t position);
   bool Take(uint64_t unit, const Slot& slot);
   bool PassGap(uint64_t unit, const Slot& slot);

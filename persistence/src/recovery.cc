@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "retired.h"
 
 namespace bitactor::internal {
 namespace {
@@ -155,6 +156,7 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker, const
   const std::string& dir = maker.dir;
   absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files, dir);
   if (!segments.ok()) return segments.status();
+  if (absl::Status status = CheckNoneMissing(files, dir, *segments); !status.ok()) return status;
   if (segments->empty()) {
     if (cut == nullptr || cut->tail <= kFirstPosition) return StartJournal(maker);
     return DamageError(dir, absl::StrCat(SegmentPath(dir, 0),
@@ -165,8 +167,9 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker, const
   const std::string unfinished = JoinPath(dir, kUnfinishedName);
   absl::StatusOr<bool> has_unfinished = files.Exists(unfinished);
   if (!has_unfinished.ok()) return has_unfinished.status();
-  if (absl::Status status = CheckNoneMissing(dir, *segments); !status.ok()) return status;
   if (absl::Status status = CheckOwner(maker, *segments); !status.ok()) return status;
+  absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+  if (!retired.ok()) return retired.status();
   const bool machine_restarted = MachineRestarted(files, dir, *segments, cut);
   absl::StatusOr<Ending> ending = FindEnding(files, dir, *segments, cut, machine_restarted);
   if (!ending.ok()) return ending.status();
@@ -181,6 +184,7 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker, const
   if (absl::Status status = MoveSegmentsBehind(files, dir, *segments, kept, report); !status.ok()) {
     return status;
   }
+  if (absl::Status status = RemoveRetired(files, dir, *retired); !status.ok()) return status;
   if (*has_unfinished) {
     if (absl::Status status = files.Remove(unfinished); !status.ok()) return status;
   }

@@ -68,10 +68,9 @@ absl::StatusOr<Ending> FindEnd(FileSystem& files, const std::string& dir, uint32
 absl::StatusOr<Ending> FindEndAtCut(FileSystem& files, const std::string& dir,
                                     const std::vector<uint32_t>& segments, uint64_t cut);
 // After the machine restarted under a journal that was not: the longest sound beginning. kDataLoss: what is damaged was acknowledged, or the journal was closed.
-absl::StatusOr<Ending> FindEndOfSoundBeginning(FileSystem& files,
-                                                              const std::string& dir,
-                                                              const std::vector<uint32_t>& segments,
-                                                              uint64_t acknowledged);
+absl::StatusOr<Ending> FindEndOfSoundBeginning(FileSystem& files, const std::string& dir,
+                                               const std::vector<uint32_t>& segments,
+                                               uint64_t acknowledged);
 
 // Recovers the journal; `cut` is null when none was ever made.
 // Errors: kDataLoss with the place; then nothing was changed. Whatever is cut is on the disk in

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "recovery.h"
+#include "retired.h"
 
 namespace bitactor::internal {
 namespace {
@@ -64,7 +65,7 @@ absl::StatusOr<uint64_t> SegmentUnits(FileSystem& files, const std::string& dir,
 // The seal that the segment `index` goes on from.
 absl::StatusOr<Seal> SealBefore(FileSystem& files, const std::string& dir, uint32_t first,
                                 uint32_t index) {
-  if (index == first) return Seal{};
+  if (index == first) return RetiredSeal(files, dir);
   absl::StatusOr<Segment> previous = OpenSegment(files, dir, index - 1, File::Access::kRead);
   if (!previous.ok()) return previous.status();
   if (const std::optional<Seal> seal = EndSeal(previous->view())) return *seal;
@@ -144,12 +145,15 @@ std::optional<Seal> EndSeal(const SegmentView& view) {
               .known = false};
 }
 
-absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
-                                            uint32_t last_index) {
+namespace {
+
+// kNotFound: a segment that is needed is missing, or was retired since `retired` was read.
+absl::StatusOr<TailSegment> FindTailBehind(FileSystem& files, const std::string& dir,
+                                           const Retired& retired, uint32_t last_index) {
   absl::StatusOr<Segment> segment = OpenSegment(files, dir, last_index, File::Access::kRead);
   if (!segment.ok()) return segment.status();
   for (uint32_t index = last_index;; --index) {
-    if (index == 0) return TailSegment{*std::move(segment), Seal{}};
+    if (index <= retired.first_segment) return TailSegment{*std::move(segment), retired.last};
     absl::StatusOr<Segment> previous = OpenSegment(files, dir, index - 1, File::Access::kRead);
     if (!previous.ok()) return previous.status();
     if (const std::optional<Seal> seal = EndSeal(previous->view())) {
@@ -168,6 +172,21 @@ absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string
                    SegmentPath(dir, index), ", has been written to"));
     }
     segment = std::move(previous);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<TailSegment> FindTailSegment(FileSystem& files, const std::string& dir,
+                                            uint32_t last_index) {
+  for (std::optional<uint32_t> first;;) {
+    absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+    if (!retired.ok()) return retired.status();
+    // More may have been retired since the segments were listed.
+    last_index = std::max(last_index, retired->first_segment);
+    absl::StatusOr<TailSegment> tail = FindTailBehind(files, dir, *retired, last_index);
+    if (!absl::IsNotFound(tail.status()) || first == retired->first_segment) return tail;
+    first = retired->first_segment;
   }
 }
 

@@ -10,6 +10,7 @@
 #include "gap_writer.h"
 #include "recovery.h"
 #include "repair_log.h"
+#include "retired.h"
 #include "segment_repair.h"
 #include "segment_store.h"
 #include "system_sources.h"
@@ -46,7 +47,9 @@ class Repairer {
     absl::StatusOr<SegmentHeader> known = FindKnownHeader(log_, *segments);
     if (!known.ok()) return known.status();
     known_ = *known;
-    for (uint32_t index = 0; index <= segments->back(); ++index) {
+    absl::StatusOr<uint32_t> first = FindFirst(segments->front());
+    if (!first.ok()) return first.status();
+    for (uint32_t index = *first; index <= segments->back(); ++index) {
       absl::Status status = MakeSegmentWhole(log_, known_, index, segments->back());
       if (!status.ok()) return status;
     }
@@ -66,6 +69,35 @@ class Repairer {
   }
 
  private:
+  // The segment that the journal begins with. Where the mark of a retention cannot be read, that is
+  // the first one there is, and a new mark says so; what was retired is then not known any more.
+  absl::StatusOr<uint32_t> FindFirst(uint32_t first_there) {
+    const absl::StatusOr<Retired> retired = ReadRetired(files_, dir_);
+    if (retired.ok()) return retired->first_segment;
+    if (!absl::IsDataLoss(retired.status())) return retired.status();
+    const std::string path = JoinPath(dir_, kRetiredName);
+    absl::StatusOr<std::unique_ptr<File>> file = files_.Open(path, FileSystem::OpenMode::kRead);
+    if (!file.ok()) return file.status();
+    absl::StatusOr<uint64_t> size_bytes = (*file)->SizeBytes();
+    if (!size_bytes.ok()) return size_bytes.status();
+    RepairAction action{
+        .file = path,
+        .offset = 0,
+        .bytes = *size_bytes,
+        .position = Position(first_there * (known_.segment_bytes / kFrameUnitBytes)),
+        .what = absl::StrCat("the mark of what was retired is damaged: made anew, the journal "
+                             "begins with segment ",
+                             first_there)};
+    absl::Status status = log_.Change(**file, std::move(action), [&] {
+      Retired anew;
+      anew.first_segment = first_there;
+      anew.last.known = false;
+      return WriteRetired(files_, dir_, anew);
+    });
+    if (!status.ok()) return status;
+    return first_there;
+  }
+
   // Again and again, because a segment that got a gap is in use, and the one before it then has to
   // be sealed.
   absl::Status PutGaps() {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "retired.h"
 
 namespace bitactor::internal {
 namespace {
@@ -31,7 +32,7 @@ std::string SegmentPath(const std::string& dir, uint32_t index) {
   return JoinPath(dir, absl::StrFormat("%08d.seg", index));
 }
 
-absl::StatusOr<std::vector<uint32_t>> ListSegments(FileSystem& files, const std::string& dir) {
+absl::StatusOr<std::vector<uint32_t>> ListAllSegments(FileSystem& files, const std::string& dir) {
   absl::StatusOr<std::vector<std::string>> names = files.List(dir);
   if (!names.ok()) return names.status();
   std::vector<uint32_t> segments;
@@ -45,11 +46,42 @@ absl::StatusOr<std::vector<uint32_t>> ListSegments(FileSystem& files, const std:
   return segments;
 }
 
-absl::Status CheckNoneMissing(const std::string& dir, const std::vector<uint32_t>& segments) {
-  for (uint32_t i = 0; i < segments.size(); ++i) {
-    if (segments[i] == i) continue;
-    return DamageError(dir, absl::StrCat(SegmentPath(dir, i), ": this segment is missing, but ",
-                                         SegmentPath(dir, segments[i]), " is there"));
+absl::StatusOr<std::vector<uint32_t>> ListSegments(FileSystem& files, const std::string& dir) {
+  for (;;) {
+    absl::StatusOr<std::vector<uint32_t>> segments = ListAllSegments(files, dir);
+    if (!segments.ok() || segments->empty()) return segments;
+    // After the list: what is not in it because it was retired is in the mark. A damaged mark hides
+    // nothing, and is for CheckNoneMissing() to report.
+    const absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+    if (!retired.ok()) return segments;
+    const auto first = std::lower_bound(segments->begin(), segments->end(), retired->first_segment);
+    // All of them: the journal went on since, or else all of it is missing.
+    const bool look_again = first == segments->end() &&
+                            files.Exists(SegmentPath(dir, retired->first_segment)).value_or(false);
+    if (look_again) continue;
+    segments->erase(segments->begin(), first);
+    return segments;
+  }
+}
+
+absl::Status CheckNoneMissing(FileSystem& files, const std::string& dir,
+                              const std::vector<uint32_t>& segments) {
+  const absl::StatusOr<Retired> retired = ReadRetired(files, dir);
+  if (!retired.ok()) return retired.status();
+  if (segments.empty()) {
+    if (retired->first_segment == 0) return absl::OkStatus();
+    return DamageError(dir, absl::StrCat(SegmentPath(dir, retired->first_segment),
+                                         ": this segment is missing, and all behind it"));
+  }
+  // More may have been retired since they were listed, but not less.
+  uint32_t expected = std::min(retired->first_segment, segments.front());
+  for (const uint32_t index : segments) {
+    if (index != expected) {
+      return DamageError(dir,
+                         absl::StrCat(SegmentPath(dir, expected), ": this segment is missing, but ",
+                                      SegmentPath(dir, index), " is there"));
+    }
+    ++expected;
   }
   return absl::OkStatus();
 }

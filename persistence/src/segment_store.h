@@ -37,11 +37,14 @@ struct Segment {
 
 std::string SegmentPath(const std::string& dir, uint32_t index);  // DIR/00000000.seg
 
-// The numbers of the segments in the directory, ascending, from 0 without a gap unless something is
-// missing. kNotFound when the directory does not exist.
+// The numbers of the segments in the directory, ascending, from the first that was not retired (see
+// retired.h) without a gap unless something is missing. kNotFound when the directory does not exist.
 absl::StatusOr<std::vector<uint32_t>> ListSegments(FileSystem& files, const std::string& dir);
-// kDataLoss when a number is missing.
-absl::Status CheckNoneMissing(const std::string& dir, const std::vector<uint32_t>& segments);
+// The same with those that are retired but not removed yet.
+absl::StatusOr<std::vector<uint32_t>> ListAllSegments(FileSystem& files, const std::string& dir);
+// kDataLoss when a number is missing, also in front, that was not retired.
+absl::Status CheckNoneMissing(FileSystem& files, const std::string& dir,
+                              const std::vector<uint32_t>& segments);
 
 // Checks header and length, and maps. kNotFound when there is no such segment.
 absl::StatusOr<Segment> OpenSegment(FileSystem& files, const std::string& dir, uint32_t index,

@@ -11,8 +11,8 @@
 #include "absl/status/status.h"
 #include "bitactor/l1_core/check.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/address.h"
-#include "bitactor/l2_mailbox/type_name.h"
 
 namespace bitactor {
 

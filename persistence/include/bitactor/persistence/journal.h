@@ -17,16 +17,18 @@
 #include "bitactor/persistence/journal_options.h"
 #include "bitactor/persistence/journal_writer.h"
 #include "bitactor/persistence/position.h"
+#include "bitactor/persistence/retention.h"
 
 namespace bitactor {
 
 // Order: records keep the order of the appends.
-// Threads: one at a time, except tail(), durable(), WaitDurable() and Replay(), which any thread may
-//   call while another one appends, but not while it opens, moves or closes the journal.
+// Threads: one at a time, except tail(), durable(), WaitDurable(), Replay() and, by one thread at a
+//   time, Retain(), which any thread may call while another one appends, but not while it opens,
+//   moves or closes the journal.
 // Progress: AppendFrame is wait-free but where a segment ends or, once in a megabyte or in
 //   group_records, where a helper thread is told so; at level `each` it waits for the disk.
-// Bounds: a record holds up to 16 MiB, in a frame up to 128 bytes; the directory grows without
-//   bound.
+// Bounds: a record holds up to 16 MiB, in a frame up to 128 bytes; the directory grows until
+//   Retain() removes what is old.
 // Ownership: the directory belongs to this object from Open() to Close(), also against other
 //   processes.
 // Errors: what is appended is never taken back. A full disk refuses appends before it takes
@@ -90,6 +92,13 @@ class Journal {
   // when there is space; kFailedPrecondition: closed, open it again; else the disk failed: close,
   // and see what it is. OK while nothing was refused.
   const absl::Status& last_refusal() const { return writer_->last_refusal(); }
+
+  // Removes whole segments from the front, as far as the options ask for it: never the current one.
+  // Positions stay what they are; a replay from a retired one ends with kOutOfRange, one from
+  // Position::Begin() has all that is there. Histories read on in the segment that they have.
+  // kDataLoss: a segment that should go is damaged, and stays. After any other error, of the file
+  // system, nothing is lost: the next Retain() or Open() goes on with it.
+  absl::StatusOr<RetentionReport> Retain(const RetentionOptions& options);
 
   // The records from `from` until `until`, by default until the tail as it is now.
   History Replay(ReplayOptions options = {}) const;

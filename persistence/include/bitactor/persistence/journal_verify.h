@@ -24,6 +24,7 @@ enum class DamageKind : uint8_t {
   kTornTail,         // bytes that are no record, and none behind them: the next Open() cuts them
   kSeal,             // a seal does not agree with the records before it
   kBlock,            // a whole frame, but the block that belongs to it is not
+  kRetired,          // the mark of what Journal::Retain() removed: what is missing may be damage
 };
 const char* DamageKindName(DamageKind kind);
 
@@ -87,8 +88,11 @@ struct JournalStat {
   uint64_t segment_bytes = 0;
   uint32_t owner_number = 0;
   uint64_t records = 0;
-  uint64_t bytes = 0;           // used by headers, records and seals
-  uint64_t first_stamp_ns = 0;  // 0: no record
+  uint64_t bytes = 0;            // used by headers, records and seals
+  Position first{};              // what is available begins here
+  uint64_t retired_records = 0;  // removed by Journal::Retain(), not in `records`
+  uint64_t retired_bytes = 0;    // of segments
+  uint64_t first_stamp_ns = 0;   // 0: no record
   uint64_t last_stamp_ns = 0;
   Position tail{};
   std::optional<Position> acknowledged;  // as JournalReader::acknowledged()

@@ -94,6 +94,7 @@ class JournalWriter {
   const RecoveryReport& recovery() const { return recovery_; }
   uint64_t appended() const { return appended_; }
   uint64_t refused() const { return refused_; }
+  bool closed() const { return closed_; }
   const absl::Status& last_refusal() const { return last_refusal_; }
   // The stamp for a record made now: later than every one before.
   uint64_t NextStamp() const;

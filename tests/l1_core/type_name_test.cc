@@ -1,4 +1,4 @@
-#include "bitactor/l2_mailbox/type_name.h"
+#include "bitactor/l1_core/type_name.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The name and the 32-bit id under which a message type is known in frames and journals.
-#ifndef BITACTOR_L2_MAILBOX_TYPE_NAME_H_
-#define BITACTOR_L2_MAILBOX_TYPE_NAME_H_
+#ifndef BITACTOR_L1_CORE_TYPE_NAME_H_
+#define BITACTOR_L1_CORE_TYPE_NAME_H_
 
 #include <array>
 #include <bit>
@@ -157,4 +157,4 @@ constexpr uint32_t TypeId() {
 
 }  // namespace bitactor
 
-#endif  // BITACTOR_L2_MAILBOX_TYPE_NAME_H_
+#endif  // BITACTOR_L1_CORE_TYPE_NAME_H_
