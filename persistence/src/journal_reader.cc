@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "record_cursor.h"
+#include "replay_timing.h"
+#include "segment_store.h"
 
 namespace bitactor {
 
@@ -29,9 +30,8 @@ absl::StatusOr<JournalReader> JournalReader::Open(const std::string& dir, FileSy
 }
 
 History JournalReader::Replay(ReplayOptions options) const {
-  return History(std::make_unique<internal::RecordCursor>(*files_, dir_, segment_bytes_,
-                                                          options.from, options.until,
-                                                          internal::RecordCursor::End::kOpen));
+  return internal::MakeHistory(*files_, dir_, segment_bytes_, options, options.until,
+                               internal::RecordCursor::End::kOpen);
 }
 
 }  // namespace bitactor

@@ -92,6 +92,7 @@ Position JournalWriter::AppendSlow(const FrameHeader& sealed, uint64_t units) {
     return Refuse(absl::FailedPreconditionError(
         absl::StrCat(dir_, ": the journal was closed; open it again to append")));
   }
+  if (!broken_.ok()) return Refuse(broken_);
   // Relaxed, here and below: this thread wrote it.
   if (tail_.load(std::memory_order_relaxed) + units > end_ - 1) {
     absl::StatusOr<Segment> next =
@@ -99,6 +100,7 @@ Position JournalWriter::AppendSlow(const FrameHeader& sealed, uint64_t units) {
                              : maker_->Make(static_cast<uint32_t>(end_ / (end_ - begin_)));
     if (!next.ok()) return Refuse(next.status());
     SealUntil(end_);
+    if (mapping_->broken()) return RefuseBroken();
     stamp_before_ns_ = LastStamp();
     UseSegment(*next, next->view().begin + 1);
   }
@@ -111,6 +113,20 @@ Position JournalWriter::Refuse(absl::Status why) {
   ++refused_;
   last_refusal_ = std::move(why);
   return Position::None();
+}
+
+// The records before this one may be gone as well; what is still there, only reading it can tell.
+void JournalWriter::NoteBroken() {
+  broken_ = DamageError(
+      dir_, absl::StrCat(SegmentPath(dir_, static_cast<uint32_t>(begin_ / (end_ - begin_))),
+                         ": the file was cut short, or its disk failed, while records were "
+                         "appended to it; close the journal"));
+  limit_ = 0;
+}
+
+Position JournalWriter::RefuseBroken() {
+  NoteBroken();
+  return Refuse(broken_);
 }
 
 void JournalWriter::UseSegment(const Segment& segment, uint64_t tail) {
@@ -162,7 +178,9 @@ absl::Status JournalWriter::Close() {
   limit_ = 0;
   absl::Status status = preparer_ != nullptr ? preparer_->Stop() : absl::OkStatus();
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
-  if (tail != sealed_tail_) SealUntil(tail + 1);
+  if (broken_.ok() && tail != sealed_tail_) SealUntil(tail + 1);
+  if (broken_.ok() && mapping_->broken()) NoteBroken();
+  if (status.ok()) status = broken_;
   mapping_.reset();
   lock_.reset();
   return status;

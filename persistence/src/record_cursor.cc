@@ -1,77 +1,159 @@
 #include "record_cursor.h"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bitactor/persistence/history.h"
+#include "stamp_search.h"
 
 namespace bitactor::internal {
+namespace {
 
-const Record* RecordCursor::Next() {
-  while (!done_) {
-    if (position_ >= end_ || !MapSegmentOf(position_)) {
-      done_ = true;
+constexpr uint64_t kProgressEveryUnits = (uint64_t{4} << 20) / kFrameUnitBytes;
+constexpr uint64_t kNever = ~uint64_t{0};
+
+}  // namespace
+
+RecordCursor::RecordCursor(FileSystem& files, std::string dir, uint64_t segment_bytes,
+                           const ReplayOptions& options, Position end, End end_kind)
+    : files_(files),
+      dir_(std::move(dir)),
+      units_(segment_bytes / kFrameUnitBytes),
+      begin_(options.from.value()),
+      end_(end.value()),
+      end_kind_(end_kind),
+      first_stamp_ns_(options.from_stamp_ns),
+      last_stamp_ns_(options.until_stamp_ns == kNever ? kNever : options.until_stamp_ns - 1),
+      stamp_disorder_ns_(options.stamp_disorder_ns),
+      progress_(options.progress),
+      progress_at_(progress_ ? 0 : kNever),
+      position_(options.from.value()) {
+  if (options.until_stamp_ns <= options.from_stamp_ns) {  // no time at all
+    first_stamp_ns_ = 1;
+    last_stamp_ns_ = 0;
+    later_stamp_ns_ = 0;
+    return;
+  }
+  if (options.until_stamp_ns < kNever - stamp_disorder_ns_) {
+    later_stamp_ns_ = options.until_stamp_ns + stamp_disorder_ns_;
+  }
+}
+
+void RecordCursor::Seek(Position position) {
+  if (!status_.ok()) return;
+  stopped_ = Stopped::kNo;
+  started_ = true;  // whoever names the place wants it, whatever its stamp
+  if (position.value() == position_) return;
+  position_ = position.value();
+  batch_.Clear();
+  given_ = 0;
+  ahead_ = 1;
+  window_.Begin(position_ % units_ * kFrameUnitBytes);
+}
+
+// Makes the next batch; false at the end of the range, for whatever reason.
+bool RecordCursor::Refill() {
+  if (!started_) {
+    if (absl::Status status = Start(); !status.ok()) Fail(std::move(status));
+  }
+  batch_.Clear();
+  given_ = 0;
+  while (stopped_ == Stopped::kNo) {
+    if (position_ >= end_) {
+      stopped_ = Stopped::kForGood;
       break;
     }
+    if (!MapSegmentOf(position_)) break;
     const uint64_t unit = position_ - view_.begin;
     if (unit == 0) {  // the segment's header
       ++position_;
       continue;
     }
-    const Slot slot = view_.ReadSlot(unit);
+    window_.MoveTo(*segment_->mapping, unit * kFrameUnitBytes);
+    batch_.Fill(view_, unit, ahead_);
+    ahead_ = std::min(ahead_ * 4, SlotBatch::kSlotsMax);
+    const Slot slot = batch_.size() > 0 ? Slot{SlotKind::kRecord, 0, 0} : view_.ReadSlot(unit);
+    if (segment_->mapping->broken()) {
+      CutShort();
+      break;
+    }
     switch (slot.kind) {
-      case SlotKind::kRecord:
-        Take(unit, slot);
-        return &record_;
+      case SlotKind::kRecord:  // if not in the batch, then it was written just now
+        if (batch_.size() == 0) break;
+        if (position_ >= progress_at_) NoteProgress(/*at_end=*/false);
+        return true;
       case SlotKind::kSeal:
         position_ += slot.units;
         break;
       case SlotKind::kUnwritten:
         EndAtUnwritten(unit);
-        done_ = true;
         break;
       case SlotKind::kBad:
         Damage(unit, "no valid record here");
-        done_ = true;
         break;
     }
   }
-  return nullptr;
+  NoteProgress(/*at_end=*/true);
+  return false;
 }
 
+absl::Status RecordCursor::Start() {
+  started_ = true;
+  if (first_stamp_ns_ > 0) {
+    absl::StatusOr<Position> start = SkipEarlierSegments(files_, dir_, units_, Position(position_),
+                                                         first_stamp_ns_, stamp_disorder_ns_);
+    if (!start.ok()) return start.status();
+    position_ = start->value();
+  }
+  progress_end_ = end_;
+  if (progress_ && end_ == kNever) {
+    absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
+    if (!segments.ok()) return segments.status();
+    progress_end_ = segments->empty() ? 0 : (uint64_t{segments->back()} + 1) * units_;
+  }
+  return absl::OkStatus();
+}
+
+// How far it came, in bytes from the beginning; at the end, that is all there was to do.
+void RecordCursor::NoteProgress(bool at_end) {
+  if (!progress_ || (at_end && end_said_at_ == position_)) return;
+  if (at_end) end_said_at_ = position_;
+  progress_at_ = position_ + kProgressEveryUnits;
+  const uint64_t done = (position_ - std::min(begin_, position_)) * kFrameUnitBytes;
+  const uint64_t end = std::max(progress_end_, begin_) - begin_;
+  progress_(done, at_end ? done : std::max(done, end * kFrameUnitBytes));
+}
+
+// False when there is no such segment, for now or for good.
 bool RecordCursor::MapSegmentOf(uint64_t position) {
-  if (position / units_ > kMaxSegmentIndex) return false;
+  if (position / units_ > kMaxSegmentIndex) {
+    stopped_ = Stopped::kForGood;
+    return false;
+  }
   const auto index = static_cast<uint32_t>(position / units_);
   if (segment_.has_value() && segment_->header.segment_index == index) return true;
   segment_.reset();
   absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kRead);
-  if (segment.ok() && segment->header.segment_bytes != units_ * kFrameUnitBytes) {
-    status_ = DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": segment size ",
-                                             segment->header.segment_bytes,
-                                             ", but this journal's is ", units_ * kFrameUnitBytes));
-    return false;
-  }
   if (!segment.ok()) {
     if (!absl::IsNotFound(segment.status())) {
-      status_ = segment.status();
+      Fail(segment.status());
     } else if (end_kind_ == End::kCommitted) {
-      status_ =
-          DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": this segment is missing"));
+      Fail(DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": this segment is missing")));
+    } else {
+      stopped_ = Stopped::kForNow;
     }
+    return false;
+  }
+  if (segment->header.segment_bytes != units_ * kFrameUnitBytes) {
+    Fail(DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": segment size ",
+                                        segment->header.segment_bytes, ", but this journal's is ",
+                                        units_ * kFrameUnitBytes)));
     return false;
   }
   segment_ = *std::move(segment);
   view_ = segment_->view();
+  window_.Begin(position % units_ * kFrameUnitBytes);
   return true;
-}
-
-void RecordCursor::Take(uint64_t unit, const Slot& slot) {
-  std::memcpy(&record_.frame_, view_.data + unit * kFrameUnitBytes, slot.units * kFrameUnitBytes);
-  record_.frame_.header.crc32c =
-      static_cast<uint32_t>(slot.commit_word) ^ PlaceMask(view_.salt, position_);
-  record_.position_ = Position(position_);
-  position_ += slot.units;
 }
 
 // Nothing is written here: that is the end of the journal, unless something behind it shows that
@@ -87,31 +169,40 @@ void RecordCursor::EndAtUnwritten(uint64_t unit) {
     // segment at every end would be expensive for whoever follows it.
     absl::StatusOr<std::optional<LockOwner>> owner = files_.LockedBy(JoinPath(dir_, kLockName));
     const bool has_writer = owner.ok() && owner->has_value();
-    lost = !has_writer && view_.FindValid(unit + 1) < view_.units;
+    if (!has_writer && searched_behind_ != position_) {
+      lost = view_.FindValid(unit + 1) < view_.units;
+      searched_behind_ = position_;
+    }
+  }
+  // What is missing from the last page reads as zeros without a fault.
+  const absl::StatusOr<uint64_t> size_bytes = segment_->file->SizeBytes();
+  if (segment_->mapping->broken() ||
+      (size_bytes.ok() && *size_bytes < segment_->header.segment_bytes)) {
+    CutShort();
+    return;
   }
   // A writer may have come along since the first look; then this is the end as it was.
   if (lost && view_.CommitWordAt(unit) == 0) {
     Damage(unit, "nothing written here, but there are records behind it");
+    return;
   }
+  stopped_ = Stopped::kForNow;
 }
 
 void RecordCursor::Damage(uint64_t unit, const char* what) {
   const std::string path = SegmentPath(dir_, segment_->header.segment_index);
-  status_ = DamageError(dir_, absl::StrCat(Place(path, view_, unit), ": ", what));
+  Fail(DamageError(dir_, absl::StrCat(Place(path, view_, unit), ": ", what)));
+}
+
+void RecordCursor::CutShort() {
+  batch_.Clear();
+  const std::string path = SegmentPath(dir_, segment_->header.segment_index);
+  const absl::StatusOr<uint64_t> size_bytes = segment_->file->SizeBytes();
+  Fail(DamageError(
+      dir_, absl::StrCat(Place(path, view_, position_ - view_.begin),
+                         ": the file was cut short while it was read: it had ",
+                         segment_->header.segment_bytes, " bytes and has ",
+                         size_bytes.ok() ? absl::StrCat(*size_bytes) : "an unknown number of")));
 }
 
 }  // namespace bitactor::internal
-
-namespace bitactor {
-
-History::History(std::unique_ptr<internal::RecordCursor> cursor) : cursor_(std::move(cursor)) {}
-History::~History() = default;
-History::History(History&&) noexcept = default;
-History& History::operator=(History&&) noexcept = default;
-
-const Record* History::Next() { return cursor_->Next(); }
-void History::Seek(Position position) { cursor_->Seek(position); }
-const absl::Status& History::status() const { return cursor_->status(); }
-Position History::next_position() const { return cursor_->position(); }
-
-}  // namespace bitactor

@@ -68,11 +68,13 @@ class Journal {
   uint64_t appended() const { return writer_->appended(); }
   uint64_t refused() const { return writer_->refused(); }
   // Why the last refused append was refused. kResourceExhausted: the disk is full, append again
-  // when there is space; kFailedPrecondition: closed, open it again; else the disk failed: close,
-  // and see what it is. OK while nothing was refused.
+  // when there is space; kFailedPrecondition: closed, open it again; kDataLoss: the file was cut
+  // short under this journal, which takes nothing any more; else the disk failed: close, and see
+  // what it is. OK while nothing was refused.
   const absl::Status& last_refusal() const { return writer_->last_refusal(); }
 
-  // The records from `from` until `until`, by default until the tail as it is now.
+  // The records from `from` until `until`, by default until the tail as it is now; what is appended
+  // later is given only to who follows.
   History Replay(ReplayOptions options = {}) const;
 
   // Seals the journal and gives the directory free. Appends are refused from here on. OK when it is

@@ -11,7 +11,7 @@
 namespace bitactor {
 
 namespace internal {
-class RecordCursor;
+class SlotBatch;
 }  // namespace internal
 
 // A checked copy: its checksum matched when it was read, and it stays what it is when the journal
@@ -27,7 +27,7 @@ class Record {
   std::span<const std::byte> bytes() const { return {frame_.payload, frame_.header.size_bytes}; }
 
  private:
-  friend class internal::RecordCursor;
+  friend class internal::SlotBatch;
 
   Frame frame_{};
   Position position_;
