@@ -18,12 +18,8 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/mapping_guard.h"
 
-// Linux 5.14; older kernels answer EINVAL.
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
 #ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
+#define MADV_POPULATE_WRITE 23  // Linux 5.14; older kernels answer EINVAL
 #endif
 
 namespace bitactor {
@@ -65,9 +61,7 @@ class PosixMapping final : public Mapping {
   bool Populate(size_t offset, size_t size_bytes) override {
     return Advise(offset, size_bytes, MADV_POPULATE_WRITE);
   }
-  void FetchForReading(size_t offset, size_t size_bytes) override {
-    Advise(offset, size_bytes, MADV_POPULATE_READ);
-  }
+  void ExpectReadsInOrder() override { Advise(0, size_bytes(), MADV_SEQUENTIAL); }
   void LetGo(size_t offset, size_t size_bytes) override {
     Advise(offset, size_bytes, MADV_DONTNEED);
   }

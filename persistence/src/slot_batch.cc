@@ -7,7 +7,7 @@ namespace bitactor::internal {
 namespace {
 
 // The processor's own prefetching ends at each page.
-constexpr size_t kReadAheadBytes = 2048;
+constexpr size_t kReadAheadBytes = 4096;
 
 }  // namespace
 

@@ -111,10 +111,10 @@ TEST_F(MappingGuardTest, ANewMappingInThePlaceOfABrokenOneIsNotBroken) {
   }
 }
 
-TEST_F(MappingGuardTest, FetchingAndLettingGoOfMissingPagesIsHarmless) {
+TEST_F(MappingGuardTest, PopulatingAndLettingGoOfMissingPagesIsHarmless) {
   const auto mapping = MapAll(*file_, File::Access::kReadWrite);
   ASSERT_TRUE(file_->Resize(kPageBytes).ok());
-  mapping->FetchForReading(0, kPages * kPageBytes);
+  mapping->ExpectReadsInOrder();
   EXPECT_FALSE(mapping->Populate(0, kPages * kPageBytes));
   mapping->LetGo(0, kPages * kPageBytes);
   EXPECT_EQ(Load(*mapping, 0), std::byte{7});

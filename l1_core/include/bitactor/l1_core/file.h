@@ -31,9 +31,10 @@ class Mapping {
   // effort: false when the system cannot, which costs time later, nothing else. Any thread.
   virtual bool Populate(size_t offset, size_t size_bytes) = 0;
 
-  // For who reads from the beginning to the end: fetches the pages of a range, or lets go of them,
-  // so that they count no longer as memory of this process. Best effort, and changes no byte.
-  virtual void FetchForReading(size_t /*offset*/, size_t /*size_bytes*/) {}
+  // For who reads from the beginning to the end: has the system read far ahead, and lets go of pages
+  // that were read, so that they count no longer as memory of this process. Best effort, and changes
+  // no byte.
+  virtual void ExpectReadsInOrder() {}
   virtual void LetGo(size_t /*offset*/, size_t /*size_bytes*/) {}
 
   // Whether the calling thread, or another one, touched a page that the file does not have: it was

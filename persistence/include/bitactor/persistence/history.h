@@ -21,7 +21,7 @@ class ReplayTiming;
 // Order: as appended. Seals that the journal writes for itself are not shown.
 // Threads: one thread per History; a writer may go on appending meanwhile.
 // Progress: waits only where ReplayOptions ask for it.
-// Bounds: one segment is mapped at a time, and up to 6 MiB of it are in memory while it is read from
+// Bounds: one segment is mapped at a time, and up to 4 MiB of it are in memory while it is read from
 //   the beginning to the end.
 // Ownership: independent of the Journal or JournalReader that made it, which may close first; the
 //   file system must outlive it.
