@@ -154,6 +154,7 @@ int RunBenchCommand(const BenchOptions& options, std::ostream& out, std::ostream
   RegisterL1QueueRows(registry);
   RegisterTracingRows(registry);
   RegisterPersistenceRows(registry);
+  RegisterPersistenceTailRows(registry);
   RegisterL2MailboxRows(registry);
   RegisterFabricRows(registry);
   RegisterL3GenactorRows(registry);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -56,6 +57,22 @@ absl::StatusOr<Body> Memcpy192(const Context& context) {
       (*blocks)[1] = (*blocks)[0];
       ClobberMemory();
     });
+  };
+}
+
+// Much more than the caches keep, so that it is memory that is copied.
+constexpr size_t kBandwidthBytes = size_t{256} << 20;
+
+absl::StatusOr<Body> MemcpyBandwidth(const Context& context) {
+  // Written, so that each page is one of its own.
+  const auto blocks = std::make_shared<std::array<std::vector<std::byte>, 2>>();
+  for (auto& block : *blocks) block.assign(kBandwidthBytes, std::byte{1});
+  return [&clock = context.clock, blocks](uint64_t operations) -> absl::StatusOr<Sample> {
+    const Sample sample = TimeLoop(clock, operations, [&](uint64_t) {
+      std::memcpy((*blocks)[1].data(), (*blocks)[0].data(), kBandwidthBytes);
+      ClobberMemory();
+    });
+    return Amount(kBandwidthBytes / sample.value, sample.elapsed_ns);
   };
 }
 
@@ -147,6 +164,11 @@ void RegisterMachineRows(Registry& registry) {
   registry.Add({.name = "machine/crc32c_192", .note = "one warm block, independent checksums"},
                Crc192);
   registry.Add({.name = "machine/memcpy_192", .note = "both blocks in the first cache"}, Memcpy192);
+  registry.Add({.name = "machine/memcpy_bandwidth",
+                .unit = "GB/s",
+                .better = Better::kHigher,
+                .note = "bytes copied, 256 MiB at a time"},
+               MemcpyBandwidth);
   registry.Add({.name = "machine/page_fault",
                 .operations_min = kFaultPages / 16,
                 .operations_max = kFaultPages,

@@ -1,11 +1,18 @@
 // persistence/*: what the journal costs beside a bare store into warm storage.
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <system_error>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bench/floor_loop.h"
+#include "bench/journal_bytes.h"
 #include "bench/optimizer_guard.h"
 #include "bench/rows.h"
 #include "bench/warm_mapping.h"
@@ -16,19 +23,22 @@
 namespace bitactor::bench {
 namespace {
 
-constexpr size_t kPayloadBytes = 64;
+constexpr size_t kPayloadBytes = 64;  // of rows that name no size
 constexpr size_t kRecordBytes = StoredBytes(kPayloadBytes);
 // Records that a run appends at most: nearly two segments. Much more would measure how fast the
 // kernel makes pages and gets rid of dirty ones.
 constexpr uint64_t kAppendsMax = 1'000'000;
-// Records of the journal that is read: 128 MiB, so a little more than two segments.
-constexpr uint64_t kRecordsToRead = uint64_t{1} << 20;
+// What is appended in one go where all pages are ready, and the time that the helper gets to make
+// the next ones ready: it has 8 MiB ready, and gets to know of each MiB that was used.
+constexpr uint64_t kWarmPieceBytes = uint64_t{1} << 20;
+constexpr uint64_t kWarmPauseNs = 3'000'000;
+constexpr uint64_t kWarmBytesMax = uint64_t{32} << 20;
 // Records behind the last seal when a writer died: nearly all that a segment holds.
 constexpr uint64_t kRecordsToRecover = 500'000;
 
-Frame SealedFrame() {
+Frame SealedFrame(size_t payload_bytes = kPayloadBytes) {
   Frame frame{};
-  frame.header.size_bytes = kPayloadBytes;
+  frame.header.size_bytes = static_cast<uint8_t>(payload_bytes);
   frame.header.kind = FrameKind::kCast;
   frame.header.message_id = MakeMessageId(1, 1);
   Seal(frame);
@@ -36,18 +46,22 @@ Frame SealedFrame() {
 }
 
 // Stores one sealed frame again and again, round and round in a warm mapping.
+template <size_t kFrameBytes>
 absl::StatusOr<Body> AppendFloor(const Context& context) {
-  auto made = WarmMapping::Make(absl::StrCat(context.work_dir, "/append_floor"), kWarmStoreBytes);
+  auto made = WarmMapping::Make(absl::StrCat(context.work_dir, "/append_floor_", kFrameBytes),
+                                kWarmStoreBytes);
   if (!made.ok()) return made.status();
   return [&clock = context.clock, store = std::shared_ptr<WarmMapping>(*std::move(made)),
-          frame = SealedFrame()](uint64_t operations) -> absl::StatusOr<Sample> {
+          frame = SealedFrame(kFrameBytes - sizeof(FrameHeader))](
+             uint64_t operations) -> absl::StatusOr<Sample> {
     store->Warm();
     size_t at = 0;
     const uint64_t start = clock.Now();
     for (uint64_t i = 0; i < operations; ++i) {
       ClobberMemory();  // the frame is another one each time, as far as the compiler knows
-      StoreFrame(store->data() + at, frame.header, kRecordBytes);
-      at = (at + kRecordBytes) % kWarmStoreBytes;
+      StoreFrame(store->data() + at, frame.header, kFrameBytes);
+      at += kFrameBytes;
+      if (at > kWarmStoreBytes - kFrameBytes) at = 0;
     }
     return NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
   };
@@ -81,20 +95,83 @@ absl::StatusOr<Sample> AppendToANewJournal(const Context& context, uint64_t reco
   return NsPerOperation(elapsed_ns, records);
 }
 
+// The same with the helper always ahead: what an append costs where nothing has to be made.
+absl::StatusOr<Sample> AppendToWarmPages(const Context& context, size_t frame_bytes,
+                                         uint64_t records) {
+  const std::string dir = absl::StrCat(context.work_dir, "/append_warm");
+  auto journal = Journal::Open(dir);
+  if (!journal.ok()) return journal.status();
+  const Frame frame = SealedFrame(frame_bytes - sizeof(FrameHeader));
+  uint64_t elapsed_ns = 0;
+  absl::Status status;
+  for (uint64_t done = 0; done < records && status.ok();) {
+    const uint64_t pause_start = context.clock.Now();
+    while (context.clock.NanosIn(context.clock.Now() - pause_start) < kWarmPauseNs) {
+      std::this_thread::yield();
+    }
+    const uint64_t end = std::min(records, done + kWarmPieceBytes / frame_bytes);
+    const uint64_t start = context.clock.Now();
+    for (; done < end; ++done) {
+      ClobberMemory();  // as in the floor
+      if (journal->AppendFrame(frame.header) == Position::None()) {
+        status = journal->last_refusal();
+        break;
+      }
+    }
+    elapsed_ns += context.clock.NanosIn(context.clock.Now() - start);
+  }
+  if (status.ok()) status = journal->Close();
+  RemoveAll(dir);
+  if (!status.ok()) return status;
+  return NsPerOperation(elapsed_ns, records);
+}
+
+template <size_t kFrameBytes>
+void RegisterAppend(Registry& registry) {
+  const std::string floor = absl::StrCat("persistence/append_floor/", kFrameBytes);
+  registry.Add(
+      {.name = floor,
+       .operations_min = 4096,
+       .note = absl::StrCat(kFrameBytes, " bytes copied into warm storage, commit word last")},
+      AppendFloor<kFrameBytes>);
+  registry.Add({.name = absl::StrCat("persistence/append/", kFrameBytes),
+                .bases = {floor},
+                .operations_min = 4096,
+                .operations_max = kWarmBytesMax / kFrameBytes,
+                .note = "AppendFrame of as many bytes where the pages are ready"},
+               [](const Context& context) -> absl::StatusOr<Body> {
+                 return [context](uint64_t operations) {
+                   return AppendToWarmPages(context, kFrameBytes, operations);
+                 };
+               });
+}
+
 absl::StatusOr<Body> Append(const Context& context) {
   return [context](uint64_t operations) { return AppendToANewJournal(context, operations); };
 }
 
-// Makes a closed journal to read in `dir`.
-absl::Status MakeJournal(const std::string& dir) {
-  auto journal = Journal::Open(dir);
+// A closed journal to read, the same for all rows.
+struct JournalToRead {
+  std::string dir;
+  uint64_t records = 0;
+  uint64_t bytes() const { return records * kRecordBytes; }
+};
+
+absl::StatusOr<JournalToRead> MakeJournal(const Context& context) {
+  const auto bytes = JournalBytes();
+  if (!bytes.ok()) return bytes.status();
+  const JournalToRead made{absl::StrCat(context.work_dir, "/to_read"), *bytes / kRecordBytes};
+  std::error_code ignored;  // then it is made, and says what is wrong
+  if (std::filesystem::exists(made.dir, ignored)) return made;
+  auto journal = Journal::Open(made.dir);
   if (!journal.ok()) return journal.status();
-  if (auto status = AppendAll(*journal, kRecordsToRead); !status.ok()) return status;
-  return journal->Close();
+  if (auto status = AppendAll(*journal, made.records); !status.ok()) return status;
+  if (auto status = journal->Close(); !status.ok()) return status;
+  return made;
 }
 
-absl::StatusOr<Sample> ReplayAll(const TickClock& clock, const std::string& dir) {
-  auto reader = JournalReader::Open(dir);
+absl::StatusOr<uint64_t> ReplayAll(const TickClock& clock, const JournalToRead& journal) {
+  auto reader = JournalReader::Open(journal.dir);
   if (!reader.ok()) return reader.status();
   uint64_t records = 0;
   const uint64_t start = clock.Now();
@@ -105,36 +182,60 @@ absl::StatusOr<Sample> ReplayAll(const TickClock& clock, const std::string& dir)
   }
   const uint64_t elapsed_ns = clock.NanosIn(clock.Now() - start);
   if (!history.status().ok()) return history.status();
-  if (records != kRecordsToRead) {
-    return absl::InternalError(
-        absl::StrCat("replayed ", records, " records of ", kRecordsToRead, " from '", dir, "'"));
-  }
-  return NsPerOperation(elapsed_ns, records);
+  if (records == journal.records) return elapsed_ns;
+  return absl::InternalError(absl::StrCat("replayed ", records, " records of ", journal.records,
+                                          " from '", journal.dir, "'"));
 }
 
-absl::StatusOr<Body> Replay(const Context& context) {
-  const std::string dir = absl::StrCat(context.work_dir, "/replay");
-  if (auto status = MakeJournal(dir); !status.ok()) return status;
-  return [&clock = context.clock, dir](uint64_t) { return ReplayAll(clock, dir); };
-}
-
-absl::StatusOr<Sample> VerifyAll(const TickClock& clock, const std::string& dir) {
+absl::StatusOr<uint64_t> VerifyAll(const TickClock& clock, const JournalToRead& journal,
+                                   const VerifyProgress& progress = {}) {
   const uint64_t start = clock.Now();
-  const auto report = VerifyJournal(dir);
+  const auto report = VerifyJournal(journal.dir, PosixFiles(), progress);
   const uint64_t elapsed_ns = clock.NanosIn(clock.Now() - start);
   if (!report.ok()) return report.status();
-  if (!report->ok() || report->records != kRecordsToRead) {
-    return absl::InternalError(absl::StrCat("verify found ", report->records, " records of ",
-                                            kRecordsToRead, " and ", report->damage_count,
-                                            " damages in '", dir, "'"));
-  }
-  return NsPerOperation(elapsed_ns, report->records);
+  if (report->ok() && report->records == journal.records) return elapsed_ns;
+  return absl::InternalError(absl::StrCat("verify found ", report->records, " records of ",
+                                          journal.records, " and ", report->damage_count,
+                                          " damages in '", journal.dir, "'"));
 }
 
-absl::StatusOr<Body> Verify(const Context& context) {
-  const std::string dir = absl::StrCat(context.work_dir, "/verify");
-  if (auto status = MakeJournal(dir); !status.ok()) return status;
-  return [&clock = context.clock, dir](uint64_t) { return VerifyAll(clock, dir); };
+enum class ReadUnit : uint8_t { kNsPerRecord, kGigabytesPerSecond };
+
+// `read_all` is ReplayAll or VerifyAll.
+template <typename ReadAll>
+SetUp ReadRow(ReadUnit unit, ReadAll read_all) {
+  return [unit, read_all](const Context& context) -> absl::StatusOr<Body> {
+    const auto journal = MakeJournal(context);
+    if (!journal.ok()) return journal.status();
+    return [&clock = context.clock, journal = *journal, unit,
+            read_all](uint64_t) -> absl::StatusOr<Sample> {
+      const absl::StatusOr<uint64_t> elapsed_ns = read_all(clock, journal);
+      if (!elapsed_ns.ok()) return elapsed_ns.status();
+      if (unit == ReadUnit::kNsPerRecord) return NsPerOperation(*elapsed_ns, journal.records);
+      return Amount(static_cast<double>(journal.bytes()) / static_cast<double>(*elapsed_ns),
+                    *elapsed_ns);
+    };
+  };
+}
+
+double ResidentMiB() {
+  uint64_t pages = 0;
+  std::ifstream statm("/proc/self/statm");
+  statm >> pages >> pages;
+  return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+absl::StatusOr<Body> VerifyMemory(const Context& context) {
+  const auto journal = MakeJournal(context);
+  if (!journal.ok()) return journal.status();
+  return [&clock = context.clock, journal = *journal](uint64_t) -> absl::StatusOr<Sample> {
+    const double before = ResidentMiB();
+    double most = before;
+    const auto elapsed_ns = VerifyAll(
+        clock, journal, [&](uint64_t, uint64_t) { most = std::max(most, ResidentMiB()); });
+    if (!elapsed_ns.ok()) return elapsed_ns.status();
+    return Amount(most - before, *elapsed_ns);
+  };
 }
 
 absl::Status Copy(const std::string& from, const std::string& to) {
@@ -187,23 +288,56 @@ void RegisterPersistenceRows(Registry& registry) {
   registry.Add({.name = "persistence/append_floor",
                 .operations_min = 4096,
                 .note = "128 bytes copied into warm storage, commit word last"},
-               AppendFloor);
+               AppendFloor<kRecordBytes>);
   registry.Add({.name = "persistence/append",
                 .bases = {"persistence/append_floor"},
                 .operations_min = 4096,
                 .operations_max = kAppendsMax,
                 .note = "AppendFrame, 128 bytes, back to back into a new journal"},
                Append);
+  RegisterAppend<64>(registry);
+  RegisterAppend<128>(registry);
+  RegisterAppend<192>(registry);
+  // A wrong variable is told by the rows' set-up.
+  const uint64_t records = JournalBytes().value_or(kJournalBytesUsual) / kRecordBytes;
+  const auto replay = [](const TickClock& clock, const JournalToRead& journal) {
+    return ReplayAll(clock, journal);
+  };
+  const auto verify = [](const TickClock& clock, const JournalToRead& journal) {
+    return VerifyAll(clock, journal);
+  };
   registry.Add({.name = "persistence/replay",
-                .operations_min = kRecordsToRead,
-                .operations_max = kRecordsToRead,
-                .note = "per record of 128 bytes, all checked, 128 MiB"},
-               Replay);
+                .operations_min = records,
+                .operations_max = records,
+                .note = "per record of 128 bytes, all checked"},
+               ReadRow(ReadUnit::kNsPerRecord, replay));
+  registry.Add({.name = "persistence/replay_rate",
+                .unit = "GB/s",
+                .better = Better::kHigher,
+                .bases = {"machine/memcpy_bandwidth"},
+                .operations_min = records,
+                .operations_max = records,
+                .note = "bytes of the same"},
+               ReadRow(ReadUnit::kGigabytesPerSecond, replay));
   registry.Add({.name = "persistence/verify",
-                .operations_min = kRecordsToRead,
-                .operations_max = kRecordsToRead,
-                .note = "per record of 128 bytes, 128 MiB"},
-               Verify);
+                .operations_min = records,
+                .operations_max = records,
+                .note = "per record of 128 bytes"},
+               ReadRow(ReadUnit::kNsPerRecord, verify));
+  registry.Add({.name = "persistence/verify_rate",
+                .unit = "GB/s",
+                .better = Better::kHigher,
+                .bases = {"machine/memcpy_bandwidth"},
+                .operations_min = records,
+                .operations_max = records,
+                .note = "bytes of the same"},
+               ReadRow(ReadUnit::kGigabytesPerSecond, verify));
+  registry.Add({.name = "persistence/verify_memory",
+                .unit = "MiB",
+                .operations_min = records,
+                .operations_max = records,
+                .note = "by how much it makes the process grow"},
+               VerifyMemory);
   registry.Add({.name = "persistence/recover",
                 .unit = "ms",
                 .operations_max = 1,

@@ -6,15 +6,16 @@
 
 namespace bitactor::bench {
 
-void RegisterMachineRows(Registry& registry);      // machine_bench.cc
-void RegisterMachinePairRows(Registry& registry);  // machine_pair_bench.cc: two cores
-void RegisterL1CoreRows(Registry& registry);       // l1_core_bench.cc
-void RegisterL1QueueRows(Registry& registry);      // l1_queue_bench.cc: two cores
-void RegisterTracingRows(Registry& registry);      // tracing_bench.cc
-void RegisterPersistenceRows(Registry& registry);  // persistence_bench.cc
-void RegisterL2MailboxRows(Registry& registry);    // l2_mailbox_bench.cc
-void RegisterFabricRows(Registry& registry);       // fabric_bench.cc
-void RegisterL3GenactorRows(Registry& registry);   // l3_genactor_bench.cc
+void RegisterMachineRows(Registry& registry);          // machine_bench.cc
+void RegisterMachinePairRows(Registry& registry);      // machine_pair_bench.cc: two cores
+void RegisterL1CoreRows(Registry& registry);           // l1_core_bench.cc
+void RegisterL1QueueRows(Registry& registry);          // l1_queue_bench.cc: two cores
+void RegisterTracingRows(Registry& registry);          // tracing_bench.cc
+void RegisterPersistenceRows(Registry& registry);      // persistence_bench.cc
+void RegisterPersistenceTailRows(Registry& registry);  // persistence_tail_bench.cc
+void RegisterL2MailboxRows(Registry& registry);        // l2_mailbox_bench.cc
+void RegisterFabricRows(Registry& registry);           // fabric_bench.cc
+void RegisterL3GenactorRows(Registry& registry);       // l3_genactor_bench.cc
 
 }  // namespace bitactor::bench
 

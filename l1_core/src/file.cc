@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/l1_core/mapping_guard.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older kernels answer EINVAL
@@ -41,18 +42,41 @@ auto Uninterrupted(Call call) {
 
 class PosixMapping final : public Mapping {
  public:
-  PosixMapping(void* data, size_t size_bytes)
-      : Mapping(static_cast<std::byte*>(data), size_bytes) {}
-  ~PosixMapping() override { ::munmap(data(), size_bytes()); }
+  static absl::StatusOr<std::unique_ptr<Mapping>> Make(void* data, size_t size_bytes,
+                                                       const std::string& path) {
+    std::unique_ptr<PosixMapping> mapping(new PosixMapping(data, size_bytes));
+    if (bitactor::internal::GuardMapping(mapping->data(), size_bytes, &mapping->broken_)) {
+      return mapping;
+    }
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path, ": cannot map: ", kGuardedMappingsMax,
+                     " ranges of files are mapped, and more are not possible: close some journals "
+                     "or histories"));
+  }
+  ~PosixMapping() override {
+    bitactor::internal::UnguardMapping(data());
+    ::munmap(data(), size_bytes());
+  }
 
   bool Populate(size_t offset, size_t size_bytes) override {
+    return Advise(offset, size_bytes, MADV_POPULATE_WRITE);
+  }
+  void ExpectReadsInOrder() override { Advise(0, size_bytes(), MADV_SEQUENTIAL); }
+  void LetGo(size_t offset, size_t size_bytes) override {
+    Advise(offset, size_bytes, MADV_DONTNEED);
+  }
+
+ private:
+  PosixMapping(void* data, size_t size_bytes)
+      : Mapping(static_cast<std::byte*>(data), size_bytes) {}
+
+  bool Advise(size_t offset, size_t size_bytes, int advice) {
     if (offset >= this->size_bytes()) return true;
     // A page is 4 KiB on x86-64, and 4, 16 or 64 KiB on Arm64, as the kernel was built.
     static const auto page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
     const size_t begin = offset & ~(page_bytes - 1);
     const size_t end = std::min(offset + size_bytes, this->size_bytes());
-    return Uninterrupted(
-               [&] { return ::madvise(data() + begin, end - begin, MADV_POPULATE_WRITE); }) == 0;
+    return Uninterrupted([&] { return ::madvise(data() + begin, end - begin, advice); }) == 0;
   }
 };
 
@@ -131,7 +155,7 @@ class PosixFile final : public File {
     void* data = ::mmap(nullptr, size_bytes, protection, MAP_SHARED, descriptor_,
                         static_cast<off_t>(offset));
     if (data == MAP_FAILED) return SystemError(errno, "map", path_);
-    return std::make_unique<PosixMapping>(data, size_bytes);
+    return PosixMapping::Make(data, size_bytes, path_);
   }
 
  private:

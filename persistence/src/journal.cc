@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "journal_defaults.h"
-#include "record_cursor.h"
+#include "replay_timing.h"
 
 namespace bitactor {
 absl::StatusOr<Journal> Journal::Open(const std::string& dir, JournalOptions options) {
@@ -53,9 +53,12 @@ absl::Status Journal::WaitDurable(Position position, absl::Duration at_most) con
 }
 
 History Journal::Replay(ReplayOptions options) const {
-  return History(std::make_unique<internal::RecordCursor>(
-      *writer_->options().files, dir(), writer_->segment_bytes(), options.from,
-      std::min(options.until, tail()), internal::RecordCursor::End::kCommitted, options.skip_gaps));
+  // Who follows reads beyond the tail of now, and cannot know what has been appended there.
+  const bool to_tail = !options.follow.has_value();
+  return internal::MakeHistory(
+      *writer_->options().files, dir(), writer_->segment_bytes(), options,
+      to_tail ? std::min(options.until, tail()) : options.until,
+      to_tail ? internal::RecordCursor::End::kCommitted : internal::RecordCursor::End::kOpen);
 }
 
 std::string Position::ToString() const { return *this == None() ? "none" : absl::StrCat(value_); }

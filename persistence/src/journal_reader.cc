@@ -5,7 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "cut_file.h"
-#include "record_cursor.h"
+#include "replay_timing.h"
+#include "segment_store.h"
 
 namespace bitactor {
 
@@ -38,9 +39,8 @@ absl::StatusOr<JournalReader> JournalReader::Open(const std::string& dir, FileSy
 }
 
 History JournalReader::Replay(ReplayOptions options) const {
-  return History(std::make_unique<internal::RecordCursor>(
-      *files_, dir_, segment_bytes_, options.from, options.until,
-      internal::RecordCursor::End::kOpen, options.skip_gaps));
+  return internal::MakeHistory(*files_, dir_, segment_bytes_, options, options.until,
+                               internal::RecordCursor::End::kOpen);
 }
 
 absl::StatusOr<std::optional<Position>> JournalReader::acknowledged() const {

@@ -7,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "block_format.h"
+#include "read_window.h"
 #include "recovery.h"
 #include "retired.h"
 #include "segment_store.h"
+#include "slot_batch.h"
 #include "verify_each.h"
 
 namespace bitactor {
@@ -70,32 +72,53 @@ class Verifier {
     }
     ++report_.segments;
     path_ = SegmentPath(dir_, index);
+    segment_ = &*segment;
     view_ = segment->view();
+    window_.Begin(0);
     total_bytes_ = (uint64_t{last_index_} + 1 - first_index_) * segment->header.segment_bytes;
+    cut_short_ = false;
     sums_ = SumsAtBegin(view_, before.value_or(Seal{}));
     sums_.known = before.has_value() && before->known;
     // A segment that was made ahead leaves the answer to the one before it.
     if (index == first_index_ || view_.CommitWordAt(1) != 0) report_.closed_clean = false;
 
+    const uint64_t end = CheckSlots(index);
+    done_bytes_ += end * kFrameUnitBytes;
+    if (end == view_.units) previous_seal_ = EndSeal(view_);
+    return absl::OkStatus();
+  }
+
+  // Returns the unit behind the last slot; the segment's end when it is full.
+  uint64_t CheckSlots(uint32_t index) {
     uint64_t unit = 1;
     while (unit < view_.units) {
-      const Slot slot = view_.ReadSlot(unit);
-      if (slot.kind != SlotKind::kUnwritten && slot.kind != SlotKind::kBad) {
-        TakeSlot(unit, slot);
-        unit += slot.units;
-      } else {
-        EndRun();
-        const uint64_t next = SkipInvalid(index, unit);
-        if (next == view_.units) break;
-        unit = next;
+      window_.MoveTo(*segment_->mapping, unit * kFrameUnitBytes);
+      batch_.Fill(view_, unit, SlotBatch::kSlotsMax);
+      for (size_t i = 0; i < batch_.size(); ++i) {
+        TakePlainRecord(batch_.record(i), batch_.commit_word(i));
+        unit += batch_.units(i);
       }
-      if (unit % (kProgressEveryBytes / kFrameUnitBytes) < 3) {
+      if (batch_.size() == 0) {
+        const Slot slot = view_.ReadSlot(unit);
+        if (slot.kind != SlotKind::kUnwritten && slot.kind != SlotKind::kBad) {
+          TakeSlot(unit, slot);
+          unit += slot.units;
+        } else {
+          EndRun();
+          const uint64_t next = SkipInvalid(index, unit);
+          if (next == view_.units) break;
+          unit = next;
+        }
+      }
+      if (segment_->mapping->broken()) {
+        if (!cut_short_) AddCutShort(unit);
+        break;
+      }
+      if (done_bytes_ + unit * kFrameUnitBytes >= progress_at_bytes_) {
         Progress(done_bytes_ + unit * kFrameUnitBytes);
       }
     }
-    done_bytes_ += unit * kFrameUnitBytes;
-    if (unit == view_.units) previous_seal_ = EndSeal(view_);
-    return absl::OkStatus();
+    return unit;
   }
 
   // The segment, or one without mapping when it is damaged as a whole.
@@ -133,6 +156,14 @@ class Verifier {
     } else {
       TakeGap(unit, slot);
     }
+  }
+
+  void TakePlainRecord(const Record& record, uint64_t commit_word) {
+    ++report_.records;
+    report_.closed_clean = false;
+    sums_.Add(record.position().value(), record.frame().header.stamp_ns, commit_word);
+    if (!run_.empty()) [[unlikely]]
+      EndRun();
   }
 
   void TakeRecord(uint64_t unit, const Slot& slot) {
@@ -185,6 +216,10 @@ class Verifier {
     const uint64_t end = view_.EndOfBytes(unit);
     const uint64_t valid = end > unit ? view_.FindValid(unit + 1) : view_.units;
     const bool next_in_use = valid == view_.units && NextSegmentInUse(index);
+    if (IsCutShort()) {
+      AddCutShort(unit);
+      return view_.units;
+    }
     // A live writer may have been here since the first look.
     if (unwritten && view_.CommitWordAt(unit) != 0) return unit;
     if (valid < view_.units) {
@@ -206,6 +241,20 @@ class Verifier {
     if (index == last_index_) return false;
     const absl::StatusOr<Segment> next = OpenSegment(files_, dir_, index + 1, File::Access::kRead);
     return next.ok() && next->view().EndOfBytes(1) != 1;
+  }
+
+  // What is missing from the page where the file ends reads as zeros without a fault.
+  bool IsCutShort() const {
+    const absl::StatusOr<uint64_t> size_bytes = segment_->file->SizeBytes();
+    return segment_->mapping->broken() ||
+           (size_bytes.ok() && *size_bytes < segment_->header.segment_bytes);
+  }
+
+  void AddCutShort(uint64_t unit) {
+    cut_short_ = true;
+    sums_.known = false;
+    AddAt(DamageKind::kSegmentSize, unit, view_.units - unit,
+          "the file was cut short while it was read");
   }
 
   // Whoever writes leaves a body without its commit word for a moment.
@@ -230,7 +279,8 @@ class Verifier {
     if (report_.damages.size() < kMaxDamagesKept) report_.damages.push_back(std::move(damage));
   }
 
-  void Progress(uint64_t done_bytes) const {
+  void Progress(uint64_t done_bytes) {
+    progress_at_bytes_ = done_bytes + kProgressEveryBytes;
     if (progress_) progress_(done_bytes, total_bytes_);
   }
 
@@ -244,8 +294,13 @@ class Verifier {
   uint32_t last_index_ = 0;
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
+  uint64_t progress_at_bytes_ = 0;
   std::string path_;
+  const Segment* segment_ = nullptr;  // while it is checked
   SegmentView view_{};
+  bool cut_short_ = false;
+  ReadWindow window_;
+  SlotBatch batch_;
   Seal sums_{};
   BlockRun run_;
   std::optional<Seal> previous_seal_;  // at the end of the segment before

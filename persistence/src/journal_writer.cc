@@ -166,7 +166,7 @@ Position JournalWriter::AppendSlow(const FrameHeader& sealed, uint64_t units) {
   NoteProgress(at);
   if (appended_ == appended_before_) first_record_ = at;
   const Position position = AppendHere(sealed, at, units);
-  if (options_.durability == Durability::kEach) {
+  if (position != Position::None() && options_.durability == Durability::kEach) {
     if (absl::Status status = committer_->CommitBehind(*member_, at); !status.ok()) {
       return Refuse(std::move(status));
     }
@@ -179,6 +179,7 @@ absl::Status JournalWriter::MakeRoom(uint64_t units) {
     return absl::FailedPreconditionError(
         absl::StrCat(dir_, ": the journal was closed; open it again to append"));
   }
+  if (!broken_.ok()) return broken_;
   if (member_ != nullptr) {
     const bool each = options_.durability == Durability::kEach;
     if (absl::Status status = each ? committer_->Ready() : committer_->Failure(); !status.ok()) {
@@ -195,6 +196,10 @@ absl::Status JournalWriter::MakeRoom(uint64_t units) {
                                      : maker_->Make(static_cast<uint32_t>(end_ / (end_ - begin_)));
   if (!next.ok()) return next.status();
   SealUntil(end_);
+  if (mapping_->broken()) {
+    NoteBroken();
+    return broken_;
+  }
   const uint64_t stamp_ns = LastStamp();
   UseSegment(*next, next->view().begin + 1);
   known_stamp_ns_ = stamp_ns;
@@ -205,6 +210,20 @@ Position JournalWriter::Refuse(absl::Status why) {
   ++refused_;
   last_refusal_ = std::move(why);
   return Position::None();
+}
+
+// The records before this one may be gone as well; what is still there, only reading it can tell.
+void JournalWriter::NoteBroken() {
+  broken_ = DamageError(
+      dir_, absl::StrCat(SegmentPath(dir_, static_cast<uint32_t>(begin_ / (end_ - begin_))),
+                         ": the file was cut short, or its disk failed, while records were "
+                         "appended to it; close the journal"));
+  limit_ = 0;
+}
+
+Position JournalWriter::RefuseBroken() {
+  NoteBroken();
+  return Refuse(broken_);
 }
 
 void JournalWriter::UseSegment(const Segment& segment, uint64_t tail) {
@@ -285,7 +304,9 @@ absl::Status JournalWriter::Close() {
   absl::Status status = preparer_ != nullptr ? preparer_->Stop() : absl::OkStatus();
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
   // A segment that repair filled with a gap to its end has no room for a seal, and needs none.
-  if (tail != sealed_tail_ && tail < end_) SealUntil(tail + 1);
+  if (broken_.ok() && tail != sealed_tail_ && tail < end_) SealUntil(tail + 1);
+  if (broken_.ok() && mapping_->broken()) NoteBroken();
+  if (status.ok()) status = broken_;
   if (member_ != nullptr) {
     const absl::Status committed = committer_->Leave(*member_);
     if (status.ok()) status = committed;

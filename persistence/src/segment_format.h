@@ -123,8 +123,7 @@ struct SegmentView {
     const auto size_bytes = static_cast<uint8_t>(word >> 32);
     const auto kind = static_cast<FrameKind>(static_cast<uint8_t>(word >> 40));
     const auto slot_units = static_cast<uint32_t>(StoredBytes(size_bytes) / kFrameUnitBytes);
-    const bool is_record = kind < FrameKind::kFooter &&
-                           (kind != FrameKind::kBlock || version < kFirstVersionWithBlocks);
+    const bool is_record = IsRecord(kind);
     if (size_bytes > kMaxPayloadBytes || kind == FrameKind::kNone || kind > kLastFrameKind ||
         (is_record ? slot_units >= units - unit : size_bytes != 0)) {
       return {SlotKind::kBad, 0, word};
@@ -139,8 +138,14 @@ struct SegmentView {
     return OwnSlot(unit, kind, word);
   }
   // Whether the payload of a record that was read is a block, see block_format.h.
-  bool HasBlock(const Slot& record) const {
-    return version >= kFirstVersionWithBlocks && ((record.commit_word >> 50) & kFlagBlock) != 0;
+  bool HasBlock(const Slot& record) const { return HasBlock(record.commit_word); }
+  bool HasBlock(uint64_t commit_word) const {
+    return version >= kFirstVersionWithBlocks && ((commit_word >> 50) & kFlagBlock) != 0;
+  }
+  // Whether a frame of this kind is a record here, and not the journal's own.
+  bool IsRecord(FrameKind kind) const {
+    return kind != FrameKind::kNone && kind < FrameKind::kFooter &&
+           (kind != FrameKind::kBlock || version < kFirstVersionWithBlocks);
   }
   // The first unit from `unit` on that is neither unwritten nor bad; `units` if there is none.
   uint64_t FindValid(uint64_t unit) const;

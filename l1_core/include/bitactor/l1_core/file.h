@@ -2,6 +2,7 @@
 #ifndef BITACTOR_L1_CORE_FILE_H_
 #define BITACTOR_L1_CORE_FILE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,8 +31,27 @@ class Mapping {
   // effort: false when the system cannot, which costs time later, nothing else. Any thread.
   virtual bool Populate(size_t offset, size_t size_bytes) = 0;
 
+  // For who reads from the beginning to the end: has the system read far ahead, and lets go of pages
+  // that were read, so that they count no longer as memory of this process. Best effort, and changes
+  // no byte.
+  virtual void ExpectReadsInOrder() {}
+  virtual void LetGo(size_t /*offset*/, size_t /*size_bytes*/) {}
+
+  // Whether the calling thread, or another one, touched a page that the file does not have: it was
+  // cut short after it was mapped, or the disk could not give the page. Such a page reads as zeros,
+  // and what is stored there is lost (mapping_guard.h). So ask after the loads before believing
+  // them, and after the stores before telling of them.
+  bool broken() const {
+    // For the compiler alone, which cannot know that a load or store before it may set the flag.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    // Relaxed: the thread that asks touched the page itself.
+    return broken_.load(std::memory_order_relaxed);
+  }
+
  protected:
   Mapping(std::byte* data, size_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
+
+  std::atomic<bool> broken_{false};
 
  private:
   std::byte* const data_;
@@ -60,8 +80,8 @@ class File {
   virtual absl::Status Resize(uint64_t size_bytes) = 0;
   // Returns when data and length are on the disk. Never to be tried again after an error.
   virtual absl::Status Sync() = 0;
-  // kOutOfRange when the range is not inside the file, for touching what is behind the end would
-  // kill the process. REQUIRES: offset is a multiple of 4096, size_bytes > 0.
+  // kOutOfRange when the range is not inside the file; kResourceExhausted when kGuardedMappingsMax
+  // ranges are mapped. REQUIRES: offset is a multiple of 4096, size_bytes > 0.
   virtual absl::StatusOr<std::unique_ptr<Mapping>> Map(uint64_t offset, size_t size_bytes,
                                                        Access access) = 0;
 };

@@ -89,8 +89,9 @@ class Journal {
   // Of the set that it commits with; zeros at kProcess.
   CommitCounters commit_counters() const { return writer_->commit_counters(); }
   // Why the last refused append was refused. kResourceExhausted: the disk is full, append again
-  // when there is space; kFailedPrecondition: closed, open it again; else the disk failed: close,
-  // and see what it is. OK while nothing was refused.
+  // when there is space; kFailedPrecondition: closed, open it again; kDataLoss: the file was cut
+  // short under this journal, which takes nothing any more; else the disk failed: close, and see
+  // what it is. OK while nothing was refused.
   const absl::Status& last_refusal() const { return writer_->last_refusal(); }
 
   // Removes whole segments from the front, as far as the options ask for it: never the current one.
@@ -100,7 +101,8 @@ class Journal {
   // system, nothing is lost: the next Retain() or Open() goes on with it.
   absl::StatusOr<RetentionReport> Retain(const RetentionOptions& options);
 
-  // The records from `from` until `until`, by default until the tail as it is now.
+  // The records from `from` until `until`, by default until the tail as it is now; what is appended
+  // later is given only to who follows.
   History Replay(ReplayOptions options = {}) const;
 
   // Seals the journal, commits it (not at kProcess) and gives the directory free. Appends are refused

@@ -23,8 +23,8 @@ class JournalReader {
   static absl::StatusOr<JournalReader> Open(const std::string& dir,
                                             FileSystem& files = PosixFiles());
 
-  // By default from the first record to the end of what is committed when the end is reached. To
-  // follow a live journal, replay again from history.next_position().
+  // By default from the first record to the end of what is committed when the end is reached. To go
+  // on later, replay again from history.next_position(); to wait there, ReplayOptions::follow.
   History Replay(ReplayOptions options = {}) const;
 
   // What is before this position survives a power loss, as the writer last told; nothing when it

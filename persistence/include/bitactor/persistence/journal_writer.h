@@ -55,6 +55,7 @@ constexpr uint32_t PlaceMask(uint64_t salt, uint64_t position) {
 //   W2  limit_ < end_ while the journal is open: a seal always fits behind the records.
 //   W3  the segment after S exists before the seal that ends S is written.
 //   W4  at `each`, limit_ is 0: every append takes the slow way, and commits.
+//   W5  an append that stored a byte where the file has none is refused, and so are all after it.
 class JournalWriter {
  public:
   static absl::StatusOr<std::unique_ptr<JournalWriter>> Open(const std::string& dir,
@@ -110,6 +111,8 @@ class JournalWriter {
 
   Position AppendHere(const FrameHeader& sealed, uint64_t at, uint64_t units) {
     const uint64_t commit_word = Store(sealed, at, units);
+    if (mapping_->broken()) [[unlikely]]
+      return RefuseBroken();
     chain_ = Crc32c(chain_, &commit_word, sizeof(commit_word));
     last_record_ = at;
     ++appended_;
@@ -145,6 +148,8 @@ class JournalWriter {
   // Stores a part at the tail; returns the commit word as stored.
   uint64_t StoreBlockPart(const FrameHeader& part, std::span<const std::byte> bytes);
   Position Refuse(absl::Status why);
+  Position RefuseBroken();
+  void NoteBroken();
   void UseSegment(const Segment& segment, uint64_t tail);
   void SealUntil(uint64_t end);
   void NoteProgress(uint64_t at);
@@ -173,6 +178,7 @@ class JournalWriter {
   uint64_t appended_before_ = 0;  // appended_ - appended_before_ = records in this segment
   uint32_t chain_ = 0;            // CRC-32C over the commit words of all records so far
   bool closed_ = false;
+  absl::Status broken_;               // why nothing can be appended any more
   uint64_t sealed_tail_ = 0;          // the tail behind the last seal
   uint64_t stamp_known_at_ = 0;       // a value of last_record_,
   uint64_t known_stamp_ns_ = 0;       // and the stamp of the last record then

@@ -16,7 +16,7 @@ namespace bitactor {
 inline constexpr size_t kMaxBlockBytes = size_t{16} << 20;
 
 namespace internal {
-class RecordCursor;
+class SlotBatch;
 }  // namespace internal
 
 // A checked copy: its checksum matched when it was read, and it stays what it is when the journal
@@ -36,7 +36,7 @@ class Record {
   }
 
  private:
-  friend class internal::RecordCursor;
+  friend class internal::SlotBatch;
 
   Frame frame_{};
   Position position_;
