@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "bitactor/l2_mailbox/type_name.h"
+#include "bitactor/l1_core/type_name.h"
 #include "market/stage_messages.h"
 
 namespace bitactor::cli {

@@ -15,7 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/journal_set.h"
-#include "bitactor/l2_mailbox/type_name.h"
+#include "bitactor/l1_core/type_name.h"
 #include "bitactor/persistence/journal.h"
 #include "cli/journal_merge.h"
 #include "support/simulated_files.h"
