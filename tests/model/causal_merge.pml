@@ -1,7 +1,8 @@
 /* The causal merge, its ports and its full lanes, for every schedule of a few messages.
 
-   What the code does and where: PortCore (port_core.h: stamps, deferred tails, hold-back), Shard::Poll
-   (shard.cc: publish, flush or spill, pass), BasicCausalMerge (causal_merge.h: look, deliver, release).
+   What the code does and where: PortCore (port_core.h: stamps, deferred tails, hold-back),
+   Shard::Poll (shard.cc: publish, flush or spill, pass), BasicCausalMerge (causal_merge.h: look,
+   deliver, release).
    One step holds at most one reading of what another thread writes (a tail, or that a ring has no
    room), what follows it on this thread alone, and one writing (a tail, or room given back) at its
    end. Others' steps in between would come to the same before or after it. Finding room is no such
@@ -55,10 +56,10 @@ typedef Message {
   byte looks; /* 1: below B, 2: below A */
 }
 Message m[MESSAGES];
-byte sent;         /* m[0 .. sent) exist */
-byte clock[NODES]; /* P1 */
+byte sent;          /* m[0 .. sent) exist */
+byte clock[NODES];  /* P1 */
 byte stuck[SHARDS]; /* whom the oldest message is for that this shard holds back, or NEVER */
-byte known[NODES]; /* bit i: message i happened before whatever this node does next */
+byte known[NODES];  /* bit i: message i happened before whatever this node does next */
 
 /* Used inside one step only. */
 hidden byte i;
@@ -358,6 +359,18 @@ inline Learn(p) {
   known[p] = known[p] | m[best].past | (1 << best)
 }
 
+/* found := whether slots of another lane than m[best]'s are to be given back before it is taken. */
+inline FindFinished(r) {
+  found = false;
+  for (ALL(i)) {
+    if
+    :: best != NEVER && m[i].place == POPPED && m[i].to == (r) ->
+       found = (found || m[i].from != m[best].from)
+    :: else
+    fi
+  }
+}
+
 /* Takes m[best] and asserts what all of this is for: no message to this shard that happened before
    it is still on its way. */
 inline Deliver(r) {
@@ -379,6 +392,7 @@ proctype Shard(byte me) {
   bool news = false;
   bool blocked = false;
   bool handling = false;
+  bool gave_back = false;
 
 end_parked:
   atomic {
@@ -403,8 +417,10 @@ deliver:
     true;
     d_step {
       FindNext(me);
+      FindFinished(me);
       if
-      :: best != NEVER -> Release(me, m[best].from); Deliver(me); handling = true
+      :: best != NEVER && found -> Release(me, m[best].from); gave_back = true
+      :: best != NEVER && !found -> Deliver(me); handling = true
       :: else ->
          handling = false;
          /* Progress: what was seen before is held for what is new, and for nothing else. */
@@ -413,7 +429,8 @@ deliver:
       best = 0
     }
     if
-    :: !handling -> goto pass_ends
+    :: gave_back -> goto another_lane
+    :: !gave_back && !handling -> goto pass_ends
     :: else
     fi;
 handle:
@@ -450,6 +467,9 @@ pass_ends:
   }
 
 /* Between these and what came before, others may act. */
+another_lane:
+  gave_back = false;
+  goto deliver;
 publish_first:
   skip;
   atomic { PublishOther(me, target); goto claim }
