@@ -1,5 +1,7 @@
 // Ports, full lanes and the merge together against vector clocks, one thread switching between
 // shards wherever one could be interrupted; and the oracle against rules left out.
+#include "support/causal_oracle.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -17,7 +19,6 @@
 #include "bitactor/l2_mailbox/causal_merge.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/slot_table.h"
-#include "support/causal_oracle.h"
 #include "support/seed.h"
 
 namespace bitactor::internal {
@@ -71,8 +72,8 @@ class World {
     for (size_t i = 0; i < shards; ++i) AddLanes(*shards_[i].port, i, slots);
     for (size_t i = 0; i < ports; ++i) {
       outside_.emplace_back();
-      outside_.back().port = std::make_unique<PortCore>(
-          &state_, static_cast<uint32_t>(shards + i), /*is_shard=*/false);
+      outside_.back().port = std::make_unique<PortCore>(&state_, static_cast<uint32_t>(shards + i),
+                                                        /*is_shard=*/false);
       outside_.back().participant = static_cast<uint32_t>(participants_++);
       for (size_t k = 0; k < shards; ++k) {
         outside_.back().replies.from_shard.push_back(std::make_unique<SpscLane<Frame>>(4));
@@ -219,8 +220,8 @@ class World {
     mailbox.clock.Learn(tag.clock);
     if (fault_ != Fault::kClock) shard.port->Observe(frame.header.stamp_ns);
     for (uint64_t n = sending_ && tag.hops > 0 ? random_() % 3 : 0; n > 0; --n) {
-      Send(*shard.port, FrameKind::kCast, mailbox.participant,
-           static_cast<uint32_t>(mailbox.id), mailbox.clock, tag.hops - 1);
+      Send(*shard.port, FrameKind::kCast, mailbox.participant, static_cast<uint32_t>(mailbox.id),
+           mailbox.clock, tag.hops - 1);
       Interrupt();
     }
     if (frame.header.kind == FrameKind::kCall) Answer(*shard.port, mailbox, frame.header.source);
