@@ -250,8 +250,8 @@ TEST_F(FabricTest, WhatAnswersADeadLetterIsStampedAboveIt) {
     EXPECT_EQ(shard.port().Send(envelope, Number{}), SendResult::kOk);
   };
   auto fabric = Start(options);
-  store = fabric->Serve("store",
-                        [&](const Message& m, Sender&) { answer_stamp_ns = m.stamp_ns(); });
+  store =
+      fabric->Serve("store", [&](const Message& m, Sender&) { answer_stamp_ns = m.stamp_ns(); });
   Port port = fabric->OpenPort();
   port.core()->Observe(5'000'000'000);  // its clock is ahead of the shard's
   ASSERT_EQ(port.Send(Address{ActorId{999}}, Number{}), SendResult::kOk);
