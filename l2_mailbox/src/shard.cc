@@ -316,6 +316,7 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
 
 void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
+  port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
   if (frame.header.kind != FrameKind::kCall) return;
   // Every call is answered: its caller learns at once that nobody will.
@@ -345,7 +346,6 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
   reply.trace = frame.header.trace;
   reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
   reply.type = TypeId<ErrorReply>();
-  port_.Observe(frame.header.stamp_ns);
   port_.Send(reply, ErrorReply::Of(status));
 }
 

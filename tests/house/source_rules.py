@@ -4,6 +4,7 @@
 Usage: source_rules.py ROOT
 
   sync-pair     SYNC(name) in a library names both ends of one ordering: it appears at least twice.
+  sync-table    docs/memory_model.md has one row for each name, with the files that carry it.
   atomic-order  atomic operations in a library name their memory order (std::atomic's default is the
                 strongest; operators such as ++ on an atomic are not seen by this check).
   no-fence      no atomic_thread_fence in a library: g++ 12's thread sanitizer does not model it.
@@ -22,6 +23,8 @@ import include_scan
 CXX_SUFFIXES = {".h", ".cc"}
 SKIPPED_FOLDERS = {".git", "build", "__pycache__"}
 
+SYNC_TABLE = "docs/memory_model.md"
+SYNC_ROW = re.compile(r"^\| `([\w-]+)` \| ([\w., ]+) \| \S.* \|$")
 SYNC = re.compile(r"\bSYNC\(([\w-]+)\)")
 ATOMIC_CALL = re.compile(
     r"(?:\.|->)(load|store|exchange|fetch_\w+|compare_exchange_(?:weak|strong)|test_and_set)\("
@@ -54,6 +57,29 @@ def check_sync_pairs(files):
     for sync, where in sorted(places.items()):
         if len(where) < 2:
             yield f"{where[0]}: sync-pair: SYNC({sync}) appears once; name the other end too"
+
+
+def check_sync_table(files, table):
+    """`table` is the document's text; `files` are those of the libraries and the benchmark."""
+    places = {}
+    for name, text in files:
+        for sync in SYNC.findall(text):
+            places.setdefault(sync, set()).add(pathlib.PurePath(name).name)
+    rows = {}
+    for number, line in enumerate(table.splitlines(), 1):
+        row = SYNC_ROW.match(line)
+        if row is None:
+            continue
+        sync, where = row.group(1), {file.strip() for file in row.group(2).split(",")}
+        if sync in rows:
+            yield f"{SYNC_TABLE}:{number}: sync-table: `{sync}` has two rows"
+        elif where != places.get(sync, set()):
+            found = ", ".join(sorted(places.get(sync, {"no file"})))
+            yield f"{SYNC_TABLE}:{number}: sync-table: `{sync}` is in {found}; write that"
+        rows[sync] = where
+    for sync in sorted(places.keys() - rows.keys()):
+        found = ", ".join(sorted(places[sync]))
+        yield f"{SYNC_TABLE}:1: sync-table: SYNC({sync}) in {found} has no row; add one"
 
 
 def check_atomics(files):
@@ -101,6 +127,7 @@ def read_tree(root):
 def scan(root):
     files = read_tree(root)
     findings = []
+    libraries = []
     for layer in include_scan.read_table(root)[0]:
         library = [
             (name, text)
@@ -108,8 +135,17 @@ def scan(root):
             if name.startswith((f"{layer}/include/", f"{layer}/src/"))
             and pathlib.PurePath(name).suffix in CXX_SUFFIXES
         ]
+        libraries += library
         findings += check_sync_pairs(library)
         findings += check_atomics(library)
+    libraries += [
+        (name, text)
+        for name, text in files
+        if name.startswith("bench/") and pathlib.PurePath(name).suffix in CXX_SUFFIXES
+    ]
+    tables = [text for name, text in files if name == SYNC_TABLE]
+    if tables:
+        findings += check_sync_table(libraries, tables[0])
     tests = [
         (name, text)
         for name, text in files
@@ -124,7 +160,10 @@ def main(arguments):
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    findings, files = scan(pathlib.Path(arguments[0]))
+    root = pathlib.Path(arguments[0])
+    findings, files = scan(root)
+    if not (root / SYNC_TABLE).exists():
+        findings.append(f"{SYNC_TABLE}:1: sync-table: the document with the table is not there")
     for finding in findings:
         print(finding)
     print(f"{files} files, {len(findings)} findings")

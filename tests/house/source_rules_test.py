@@ -39,6 +39,31 @@ class SourceRulesTest(unittest.TestCase):
         self.write("high/src/a.cc", "// SYNC(tail)\n")
         self.assert_findings("low/src/a.cc:1: sync-pair", "high/src/a.cc:1: sync-pair")
 
+    def write_table(self, *rows):
+        self.write("docs/memory_model.md", "# Model\n| name | where | what |\n" + "\n".join(rows))
+        self.write("low/src/a.cc", "// SYNC(tail): pairs with Read().\n")
+        self.write("low/include/bitactor/low/a.h", "// SYNC(tail): pairs with Publish().\n")
+
+    def test_sync_table_that_agrees_passes(self):
+        self.write_table("| `tail` | a.cc, a.h | bytes before the tail |")
+        self.assert_findings()
+
+    def test_sync_name_without_a_row_is_reported(self):
+        self.write_table()
+        self.assert_findings("docs/memory_model.md:1: sync-table: SYNC(tail) in a.cc, a.h has no row")
+
+    def test_row_without_its_sync_name_is_reported(self):
+        self.write_table("| `tail` | a.cc, a.h | bytes |", "| `head` | a.h | bytes |")
+        self.assert_findings("docs/memory_model.md:4: sync-table: `head` is in no file")
+
+    def test_row_that_names_other_files_is_reported(self):
+        self.write_table("| `tail` | a.h | bytes |")
+        self.assert_findings("docs/memory_model.md:3: sync-table: `tail` is in a.cc, a.h")
+
+    def test_name_in_two_rows_is_reported(self):
+        self.write_table("| `tail` | a.cc, a.h | bytes |", "| `tail` | a.cc, a.h | again |")
+        self.assert_findings("docs/memory_model.md:4: sync-table: `tail` has two rows")
+
     def test_atomic_operation_with_an_order_passes(self):
         self.write(
             "low/src/a.cc",

@@ -235,6 +235,31 @@ TEST_F(FabricTest, AMessageThatIsTooOldIsNotHandled) {
   EXPECT_EQ(fabric->Counters().dead_letters[static_cast<size_t>(DeadLetterCause::kExpired)], 1u);
 }
 
+TEST_F(FabricTest, WhatAnswersADeadLetterIsStampedAboveIt) {
+  FabricOptions options = Options();
+  Address store;
+  uint64_t dead_stamp_ns = 0;
+  uint64_t answer_stamp_ns = 0;
+  options.on_dead_letter = [&](internal::Shard& shard, DeadLetterCause, const Frame& frame) {
+    dead_stamp_ns = frame.header.stamp_ns;
+    internal::Envelope envelope;
+    envelope.source = shard.port().id();
+    envelope.message_id = shard.port().NextMessageId();
+    envelope.target = store;
+    envelope.type = TypeId<Number>();
+    EXPECT_EQ(shard.port().Send(envelope, Number{}), SendResult::kOk);
+  };
+  auto fabric = Start(options);
+  store =
+      fabric->Serve("store", [&](const Message& m, Sender&) { answer_stamp_ns = m.stamp_ns(); });
+  Port port = fabric->OpenPort();
+  port.core()->Observe(5'000'000'000);  // its clock is ahead of the shard's
+  ASSERT_EQ(port.Send(Address{ActorId{999}}, Number{}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_GT(dead_stamp_ns, 5'000'000'000u);
+  EXPECT_GT(answer_stamp_ns, dead_stamp_ns);
+}
+
 TEST_F(FabricTest, AStaleReferenceDoesNotReachAStranger) {
   auto fabric = Start(Options());
   uint64_t seen = 0;

@@ -149,7 +149,7 @@ class LaneReader {
 //   M4  Then y is below A as well and sorts first by M1, or y is new and s* <= y.stamp < m.stamp
 //       holds m back.
 // The shard's own lane needs no second look: whatever happened before a frame of its own was
-// delivered here before.
+// delivered here before. docs/memory_model.md has the proof, with full lanes, spills and new lanes.
 template <typename Lane>
 class BasicCausalMerge {
  public:
