@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/mutex.h"
+#include "bitactor/l2_mailbox/quarantine_file.h"
 #include "bitactor/persistence/journal.h"
 
 namespace bitactor {
@@ -37,6 +38,8 @@ class FunctionEndpoint final : public internal::Endpoint {
     try {
       handler_(message, sender);
       return internal::HandleOutcome::kDone;
+    } catch (const internal::WrongType&) {
+      return internal::HandleOutcome::kUnhandled;
     } catch (...) {
       return internal::HandleOutcome::kFailed;
     }
@@ -52,6 +55,7 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
 }
 
 constexpr size_t kReplySlots = 256;
+constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
 
 }  // namespace
 
@@ -84,6 +88,9 @@ absl::Status Fabric::Validate() const {
   if (!std::has_single_bit(options_.span_capacity)) {
     return OutOfRange("span_capacity", options_.span_capacity, "a power of two");
   }
+  if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
+    return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
+  }
   return absl::OkStatus();
 }
 
@@ -97,6 +104,7 @@ absl::Status Fabric::StartShards() {
   state_.shards = options_.shards;
   state_.on_dead_letter = options_.on_dead_letter;
   state_.overflow_limit_frames = options_.overflow_frames;
+  state_.corruption_limit = options_.corruption_limit;
   state_.shard_of_slot.resize(SlotTable::kSlots);
   for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
     state_.shard_of_slot[slot] =
@@ -112,6 +120,8 @@ absl::Status Fabric::StartShards() {
     engine_options.stop_policy = StopPolicy::kLeave;  // messages stay in their lanes
     engines_.push_back(std::make_unique<Engine>(engine_options));
     state_.engines.push_back(engines_.back().get());
+    state_.quarantine.push_back(
+        std::make_unique<internal::QuarantineStore>(i, options_.quarantine_frames));
     shards_.push_back(std::make_unique<Shard>(&state_, i, shard_options));
     engines_[i]->AddPoller(shards_[i].get());
   }
@@ -133,7 +143,8 @@ absl::Status Fabric::StartShards() {
     for (auto& writer : shards_) {
       lanes_.push_back(std::make_unique<SpscLane<Frame>>(options_.lane_slots));
       writer->port().SetLane(reader->index(), lanes_.back().get());
-      reader->merge().AddLane(lanes_.back().get(), reader == writer, /*spillable=*/true);
+      reader->merge().AddLane(lanes_.back().get(), reader == writer, /*spillable=*/true,
+                              {.port = writer->index()});
     }
   }
   for (auto& shard : shards_) {
@@ -284,6 +295,30 @@ Address Fabric::Serve(std::string_view name, Handler handler) {
   return address;
 }
 
+internal::PortCore* Fabric::TakePortCore(uint32_t source, bool& is_new) {
+  // A lane's frames are checked against the one id that its port sends as, so a name keeps its port
+  // for this run, and a port without a name is taken for another.
+  is_new = false;
+  for (auto place = free_ports_.begin(); place != free_ports_.end(); ++place) {
+    internal::PortCore* const core = *place;
+    if (core->source() != (source != 0 ? source : core->id())) continue;
+    // Relaxed: a port that is just being cut off refuses by itself.
+    if (source == 0 && state_.cut_off[core->index()].load(std::memory_order_relaxed)) continue;
+    free_ports_.erase(place);
+    return core;
+  }
+  const size_t index = state_.shards + port_cores_.size();
+  if (index >= internal::kMaxPorts) return nullptr;
+  for (const auto& core : port_cores_) {
+    if (core->source() == source) return nullptr;  // this name is open
+  }
+  const auto number = static_cast<uint32_t>(index);
+  port_cores_.push_back(std::make_unique<internal::PortCore>(
+      &state_, number, /*is_shard=*/false, source != 0 ? source : kPortIdBit | number));
+  is_new = true;
+  return port_cores_.back().get();
+}
+
 Port Fabric::OpenPort(const PortOptions& options) {
   using internal::PortCore;
   using internal::ReplyLanes;
@@ -298,17 +333,13 @@ Port Fabric::OpenPort(const PortOptions& options) {
   std::vector<SpscLane<Frame>*> lanes;
   {
     MutexLock lock(&mutex_);
-    if (!free_ports_.empty()) {
-      core = free_ports_.back();
-      free_ports_.pop_back();
+    bool is_new = false;
+    core = TakePortCore(source, is_new);
+    if (core == nullptr) return Port();
+    if (!is_new) {
       replies = reply_lanes_[core->index() - state_.shards].get();
     } else {
-      const size_t index = state_.shards + port_cores_.size();
-      if (index >= internal::kMaxPorts) return Port();
-      port_cores_.push_back(
-          std::make_unique<PortCore>(&state_, static_cast<uint32_t>(index), /*is_shard=*/false));
       reply_lanes_.push_back(std::make_unique<ReplyLanes>());
-      core = port_cores_.back().get();
       replies = reply_lanes_.back().get();
       for (uint32_t i = 0; i < state_.shards; ++i) {
         replies->from_shard.push_back(std::make_unique<SpscLane<Frame>>(kReplySlots));
@@ -319,8 +350,10 @@ Port Fabric::OpenPort(const PortOptions& options) {
     }
   }
   for (uint32_t i = 0; i < lanes.size(); ++i) {
-    RunOnShard(i,
-               [&] { shards_[i]->merge().AddLane(lanes[i], /*own=*/false, /*spillable=*/false); });
+    RunOnShard(i, [&] {
+      shards_[i]->merge().AddLane(lanes[i], /*own=*/false, /*spillable=*/false,
+                                  {.port = core->index(), .source = core->source()});
+    });
   }
   // Relaxed: see ReplyLanes::open.
   replies->open.store(true, std::memory_order_relaxed);
@@ -384,6 +417,7 @@ void Fabric::WaitIdle() {
 FabricCounters Fabric::Counters() {
   FabricCounters counters;
   counters.dead_letters = state_.dead_letters.Counts();
+  counters.quarantined = Corruption().quarantined;
   for (uint32_t i = 0; i < state_.shards; ++i) {
     RunOnShard(i, [&] {
       internal::Shard& shard = *shards_[i];
@@ -440,6 +474,27 @@ std::vector<SpanRecord> Fabric::Spans() {
   return spans;
 }
 
+std::vector<QuarantinedFrame> Fabric::Quarantined() const {
+  std::vector<QuarantinedFrame> all;
+  for (const auto& store : state_.quarantine) {
+    const std::vector<QuarantinedFrame> frames = store->Frames();
+    all.insert(all.end(), frames.begin(), frames.end());
+  }
+  return all;
+}
+
+CorruptionReport Fabric::Corruption() const {
+  CorruptionReport report;
+  for (const auto& store : state_.quarantine) store->AddTo(report);
+  for (uint32_t port = 0; port < internal::kMaxPorts; ++port) {
+    // Relaxed: statistics, see FabricState.
+    const uint64_t frames = state_.corrupted_by_port[port].load(std::memory_order_relaxed);
+    if (frames == 0) continue;
+    report.ports.push_back({port, frames, state_.cut_off[port].load(std::memory_order_relaxed)});
+  }
+  return report;
+}
+
 absl::Status Fabric::Stop() {
   if (stopped_) return absl::OkStatus();
   for (std::jthread& thread : threads_) thread.request_stop();
@@ -449,6 +504,10 @@ absl::Status Fabric::Stop() {
   absl::Status first;
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
+  }
+  if (!options_.journal_dir.empty()) {
+    first.Update(WriteQuarantineFile(*options_.journal.files, options_.journal_dir,
+                                     state_.incarnation, Corruption().quarantined, Quarantined()));
   }
   return first;
 }
