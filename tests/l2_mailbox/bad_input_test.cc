@@ -5,7 +5,6 @@
 #include <cstring>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bitactor/l2_mailbox/fabric.h"
@@ -282,41 +281,6 @@ TEST_F(BadInputTest, ANameThatIsOpenedAgainSendsNothingTwice) {
   }
   EXPECT_EQ(feed.Send(store_, Number{3}), SendResult::kOk);
   ExpectOutcome({1, 2, 3}, DeadLetterCause::kCorrupted, 0);
-}
-
-TEST(OwnerThreadTest, IsWhoAsksFirst) {
-  internal::OwnerThread owner;
-  EXPECT_TRUE(owner.IsCaller());
-  bool other = true;
-  std::thread([&] { other = owner.IsCaller(); }).join();
-  EXPECT_FALSE(other);
-  EXPECT_TRUE(owner.IsCaller());
-  owner.Reset();
-  std::thread([&] { other = owner.IsCaller(); }).join();
-  EXPECT_TRUE(other);
-  EXPECT_FALSE(owner.IsCaller());
-}
-
-TEST_F(BadInputTest, APortUsedFromTwoThreadsEndsAProgramWithAssertions) {
-#ifdef NDEBUG
-  GTEST_SKIP() << "skipped: this build has no assertions";
-#else
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  Start(Options(&clock_));
-  ASSERT_EQ(port_.Send(store_, Number{1}), SendResult::kOk);
-  const auto elsewhere = [this](auto use) { std::thread(use).join(); };
-  EXPECT_DEATH(elsewhere([this] { port_.Send(store_, Number{2}); }), "owner_.IsCaller()");
-  EXPECT_DEATH(elsewhere([this] { port_.Flush(); }), "owner_.IsCaller()");
-#endif
-}
-
-TEST_F(BadInputTest, APortThatIsMovedMayBeUsedByAnotherThread) {
-  Start(Options(&clock_));
-  ASSERT_EQ(port_.Send(store_, Number{1}), SendResult::kOk);
-  std::thread([this, port = std::move(port_)]() mutable {
-    EXPECT_EQ(port.Send(store_, Number{2}), SendResult::kOk);
-  }).join();
-  ExpectOutcome({1, 2}, DeadLetterCause::kCorrupted, 0);
 }
 
 TEST_F(BadInputTest, AJournalThatRefusesInMidFlightLosesNothingUncounted) {
