@@ -1,5 +1,7 @@
 #include "bitactor/l2_mailbox/dead_letters.h"
 
+#include <algorithm>
+
 #include "bitactor/l2_mailbox/send_result.h"
 
 namespace bitactor {
@@ -44,6 +46,8 @@ const char* SendResultName(SendResult result) {
       return "already_taken";
     case SendResult::kClosed:
       return "closed";
+    case SendResult::kCutOff:
+      return "cut_off";
   }
   return "unknown";
 }
@@ -51,8 +55,7 @@ const char* SendResultName(SendResult result) {
 void DeadLetterLog::Add(DeadLetterCause cause, uint32_t shard, const Frame& frame) {
   counts_[static_cast<size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(&mutex_);
-  if (letters_.size() == kept_) letters_.pop_front();
-  letters_.push_back({cause, shard, frame});
+  letters_[added_++ % kept_] = {cause, shard, frame};
 }
 
 std::array<uint64_t, kDeadLetterCauses> DeadLetterLog::Counts() const {
@@ -71,7 +74,11 @@ uint64_t DeadLetterLog::Total() const {
 
 std::vector<DeadLetter> DeadLetterLog::Letters() const {
   MutexLock lock(&mutex_);
-  return {letters_.begin(), letters_.end()};
+  std::vector<DeadLetter> letters;
+  const uint64_t count = std::min<uint64_t>(added_, kept_);
+  letters.reserve(count);
+  for (uint64_t i = added_ - count; i < added_; ++i) letters.push_back(letters_[i % kept_]);
+  return letters;
 }
 
 }  // namespace bitactor

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/mutex.h"
+#include "bitactor/l2_mailbox/quarantine_file.h"
 #include "bitactor/persistence/journal.h"
 
 namespace bitactor {
@@ -37,6 +38,8 @@ class FunctionEndpoint final : public internal::Endpoint {
     try {
       handler_(message, sender);
       return internal::HandleOutcome::kDone;
+    } catch (const internal::WrongType&) {
+      return internal::HandleOutcome::kUnhandled;
     } catch (...) {
       return internal::HandleOutcome::kFailed;
     }
@@ -51,7 +54,7 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
       absl::StrFormat("FabricOptions::%s is %d; allowed is %s", option, value, allowed));
 }
 
-constexpr size_t kReplySlots = 256;
+constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
 
 }  // namespace
 
@@ -84,6 +87,9 @@ absl::Status Fabric::Validate() const {
   if (!std::has_single_bit(options_.span_capacity)) {
     return OutOfRange("span_capacity", options_.span_capacity, "a power of two");
   }
+  if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
+    return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
+  }
   return absl::OkStatus();
 }
 
@@ -97,6 +103,7 @@ absl::Status Fabric::StartShards() {
   state_.shards = options_.shards;
   state_.on_dead_letter = options_.on_dead_letter;
   state_.overflow_limit_frames = options_.overflow_frames;
+  state_.corruption_limit = options_.corruption_limit;
   state_.shard_of_slot.resize(SlotTable::kSlots);
   for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
     state_.shard_of_slot[slot] =
@@ -112,6 +119,8 @@ absl::Status Fabric::StartShards() {
     engine_options.stop_policy = StopPolicy::kLeave;  // messages stay in their lanes
     engines_.push_back(std::make_unique<Engine>(engine_options));
     state_.engines.push_back(engines_.back().get());
+    state_.quarantine.push_back(
+        std::make_unique<internal::QuarantineStore>(i, options_.quarantine_frames));
     shards_.push_back(std::make_unique<Shard>(&state_, i, shard_options));
     engines_[i]->AddPoller(shards_[i].get());
   }
@@ -133,7 +142,8 @@ absl::Status Fabric::StartShards() {
     for (auto& writer : shards_) {
       lanes_.push_back(std::make_unique<SpscLane<Frame>>(options_.lane_slots));
       writer->port().SetLane(reader->index(), lanes_.back().get());
-      reader->merge().AddLane(lanes_.back().get(), reader == writer, /*spillable=*/true);
+      reader->merge().AddLane(lanes_.back().get(), reader == writer, /*spillable=*/true,
+                              {.port = writer->index()});
     }
   }
   for (auto& shard : shards_) {
@@ -284,58 +294,6 @@ Address Fabric::Serve(std::string_view name, Handler handler) {
   return address;
 }
 
-Port Fabric::OpenPort(const PortOptions& options) {
-  using internal::PortCore;
-  using internal::ReplyLanes;
-  uint32_t source = 0;
-  if (!options.name.empty()) {
-    const absl::StatusOr<Address> address = TryIntern(options.name);
-    if (!address.ok()) return Port();
-    source = static_cast<uint32_t>(address->id);
-  }
-  PortCore* core = nullptr;
-  ReplyLanes* replies = nullptr;
-  std::vector<SpscLane<Frame>*> lanes;
-  {
-    MutexLock lock(&mutex_);
-    if (!free_ports_.empty()) {
-      core = free_ports_.back();
-      free_ports_.pop_back();
-      replies = reply_lanes_[core->index() - state_.shards].get();
-    } else {
-      const size_t index = state_.shards + port_cores_.size();
-      if (index >= internal::kMaxPorts) return Port();
-      port_cores_.push_back(
-          std::make_unique<PortCore>(&state_, static_cast<uint32_t>(index), /*is_shard=*/false));
-      reply_lanes_.push_back(std::make_unique<ReplyLanes>());
-      core = port_cores_.back().get();
-      replies = reply_lanes_.back().get();
-      for (uint32_t i = 0; i < state_.shards; ++i) {
-        replies->from_shard.push_back(std::make_unique<SpscLane<Frame>>(kReplySlots));
-        lanes_.push_back(std::make_unique<SpscLane<Frame>>(options_.lane_slots));
-        lanes.push_back(lanes_.back().get());
-        core->SetLane(i, lanes.back());
-      }
-    }
-  }
-  for (uint32_t i = 0; i < lanes.size(); ++i) {
-    RunOnShard(i,
-               [&] { shards_[i]->merge().AddLane(lanes[i], /*own=*/false, /*spillable=*/false); });
-  }
-  // Relaxed: see ReplyLanes::open.
-  replies->open.store(true, std::memory_order_relaxed);
-  // SYNC(reply-lanes): pairs with PortCore::Reply(); the lanes are built before they are seen.
-  state_.reply_lanes[core->index()].store(replies, std::memory_order_release);
-  return Port(this, core, replies, source != 0 ? source : core->id(), source != 0);
-}
-
-void Fabric::ClosePort(internal::PortCore* core, internal::ReplyLanes* replies) {
-  // Relaxed: see ReplyLanes::open.
-  replies->open.store(false, std::memory_order_relaxed);
-  MutexLock lock(&mutex_);
-  free_ports_.push_back(core);
-}
-
 absl::Status Fabric::Health() const {
   for (uint32_t i = 0; i < state_.shards; ++i) {
     // Relaxed: see FabricState.
@@ -384,6 +342,7 @@ void Fabric::WaitIdle() {
 FabricCounters Fabric::Counters() {
   FabricCounters counters;
   counters.dead_letters = state_.dead_letters.Counts();
+  counters.quarantined = Corruption().quarantined;
   for (uint32_t i = 0; i < state_.shards; ++i) {
     RunOnShard(i, [&] {
       internal::Shard& shard = *shards_[i];
@@ -440,6 +399,27 @@ std::vector<SpanRecord> Fabric::Spans() {
   return spans;
 }
 
+std::vector<QuarantinedFrame> Fabric::Quarantined() const {
+  std::vector<QuarantinedFrame> all;
+  for (const auto& store : state_.quarantine) {
+    const std::vector<QuarantinedFrame> frames = store->Frames();
+    all.insert(all.end(), frames.begin(), frames.end());
+  }
+  return all;
+}
+
+CorruptionReport Fabric::Corruption() const {
+  CorruptionReport report;
+  for (const auto& store : state_.quarantine) store->AddTo(report);
+  for (uint32_t port = 0; port < internal::kMaxPorts; ++port) {
+    // Relaxed: statistics, see FabricState.
+    const uint64_t frames = state_.corrupted_by_port[port].load(std::memory_order_relaxed);
+    if (frames == 0) continue;
+    report.ports.push_back({port, frames, state_.cut_off[port].load(std::memory_order_relaxed)});
+  }
+  return report;
+}
+
 absl::Status Fabric::Stop() {
   if (stopped_) return absl::OkStatus();
   for (std::jthread& thread : threads_) thread.request_stop();
@@ -449,6 +429,10 @@ absl::Status Fabric::Stop() {
   absl::Status first;
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
+  }
+  if (!options_.journal_dir.empty()) {
+    first.Update(WriteQuarantineFile(*options_.journal.files, options_.journal_dir,
+                                     state_.incarnation, Corruption().quarantined, Quarantined()));
   }
   return first;
 }

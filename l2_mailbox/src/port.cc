@@ -34,6 +34,8 @@ Port& Port::operator=(Port&& other) noexcept {
   std::swap(resuming_, other.resuming_);
   std::swap(named_sequence_, other.named_sequence_);
   std::swap(late_replies_, other.late_replies_);
+  owner_.Reset();
+  other.owner_.Reset();
   return *this;
 }
 
@@ -45,20 +47,33 @@ Port::~Port() {
 
 void Port::Flush() {
   if (core_ == nullptr) return;
+  BITACTOR_DCHECK(owner_.IsCaller());
   core_->Publish();
   in_burst_ = false;
 }
 
 // At the first send and not at the last flush: a port that was idle must not stamp with the time
 // when it fell idle, from which timeouts and deadlines would count.
-void Port::BeginBurst() {
+bool Port::BeginBurst() {
+  const internal::FabricState& state = fabric_->state();
+  // Relaxed: a hint that comes after its limit was passed, see FabricState.
+  if (state.cut_off[core_->index()].load(std::memory_order_relaxed)) [[unlikely]] {
+    core_->CountRefusal(SendResult::kCutOff);
+    return false;
+  }
   in_burst_ = true;
-  core_->SetNow(fabric_->state().NowNanos());
+  core_->SetNow(state.NowNanos());
+  return true;
 }
 
 uint64_t Port::NamedMessageId(Address target, FrameKind kind) {
   const uint64_t sequence = named_sequence_ + 1;
   const uint64_t message_id = MakeMessageId(0, sequence);
+  if (sequence <= core_->named_sequence()) {  // by this name's port before this one
+    named_sequence_ = sequence;
+    core_->CountRefusal(SendResult::kAlreadyTaken);
+    return 0;
+  }
   if (!resuming_) return message_id;
   const internal::FabricState& state = fabric_->state();
   const auto last = state.max_watermark_of_source.find(source_);
@@ -84,7 +99,12 @@ absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint3
         "a named port cannot call: an answer belongs to one run, the name to all; open a port "
         "without a name");
   }
-  Begin(envelope, FrameKind::kCall, target, type);
+  BITACTOR_DCHECK(owner_.IsCaller());
+  if (Begin(envelope, FrameKind::kCall, target, type) == SendResult::kCutOff) {
+    return absl::UnavailableError(
+        "this port is cut off: more of its frames were corrupted than "
+        "FabricOptions::corruption_limit allows; Fabric::Quarantined() has them");
+  }
   return absl::OkStatus();
 }
 
@@ -121,15 +141,19 @@ absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
 }
 
 bool Port::TakeReply(uint64_t message_id, Frame& reply) {
-  for (const auto& lane : replies_->from_shard) {
+  for (uint32_t shard = 0; shard < replies_->from_shard.size(); ++shard) {
+    SpscLane<Frame>* const lane = replies_->from_shard[shard].get();
     const uint64_t tail = lane->ReadTail();
     for (uint64_t index = lane->released(); index < tail; ++index) {
       Frame& frame = lane->At(index);
-      const bool sound = CheckFrame(frame.header) == FrameFault::kOk;
+      const FrameFault fault = CheckFrame(frame.header);
+      const bool sound = fault == FrameFault::kOk;
       const bool wanted = sound && frame.header.correlation_id == message_id;
       if (wanted) internal::FrameQueue::CopyFrame(reply, frame);
-      if (!sound)
-        fabric_->state().dead_letters.Add(DeadLetterCause::kCorrupted, core_->index(), frame);
+      if (!sound) {
+        fabric_->state().Quarantine(internal::LaneFaultOf(fault), {shard, 0}, shard, core_->index(),
+                                    frame);
+      }
       lane->Release(index + 1);
       if (sound) core_->CountRead();
       if (wanted) return true;

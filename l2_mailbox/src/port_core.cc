@@ -29,14 +29,23 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
 }
 
 SendResult PortCore::SendDamaged(const Envelope& envelope) {
-  Publish();  // P2, and so that the damaged frame is not sealed again
-  const uint32_t shard = ShardOf(envelope.target.id);
+  Frame frame{};
+  FillHeader(frame.header, envelope, 0);
+  Seal(frame);
+  frame.header.message_id ^= 1;
+  return SendRaw(ShardOf(envelope.target.id), frame);
+}
+
+SendResult PortCore::SendRaw(uint32_t shard, const Frame& frame) {
+  BITACTOR_CHECK(!is_shard_);
+  Publish();  // P2, and so that the frame is not sealed again
   SpscLane<Frame>* lane = lanes_[shard];
   Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
-  if (slot == nullptr) return Refuse(SendResult::kFull, envelope);
-  FillHeader(slot->header, envelope, 0);
-  Seal(*slot);
-  slot->header.message_id ^= 1;
+  if (slot == nullptr) {
+    CountRefusal(SendResult::kFull);
+    return SendResult::kFull;
+  }
+  std::memcpy(static_cast<void*>(slot), &frame, sizeof(frame));
   lane->Advance();
   lane->Publish();
   dirty_shard_ = shard;

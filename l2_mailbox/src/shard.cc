@@ -1,5 +1,6 @@
 #include "bitactor/l2_mailbox/shard.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "bitactor/l2_mailbox/message.h"
@@ -27,6 +28,13 @@ class CurrentShardScope {
 }  // namespace
 
 Shard* CurrentShard() { return current_shard; }
+
+void RefuseType(const FrameHeader& header, uint32_t wanted_type, size_t wanted_bytes) {
+  if (current_shard != nullptr) throw WrongType();
+  BITACTOR_CHECK_EQ(header.type, wanted_type);
+  BITACTOR_CHECK_EQ(size_t{header.size_bytes}, wanted_bytes);
+  std::abort();
+}
 
 std::unique_ptr<Endpoint> EndpointTable::Exchange(uint32_t id, std::unique_ptr<Endpoint> endpoint) {
   const size_t page = id >> kPageBits;
@@ -104,6 +112,7 @@ void Shard::NoteJournalFull() {
 }
 
 void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
+  const CurrentShardScope scope(this);  // handlers run, whoever drives the shards
   const auto id = static_cast<uint32_t>(endpoint->id());
   std::unique_ptr<Endpoint> before = endpoints_.Exchange(id, std::move(endpoint));
   ReadClock();
@@ -185,8 +194,8 @@ bool Shard::HasWork() {
 
 size_t Shard::Poll() {
   const CurrentShardScope scope(this);
-  const auto quarantine = [this](const Frame& frame, FrameFault) {
-    state_->dead_letters.Add(DeadLetterCause::kCorrupted, index_, frame);
+  const auto quarantine = [this](const Frame& frame, LaneFault fault, const LaneOrigin& origin) {
+    state_->Quarantine(fault, origin, index_, index_, frame);
     taken_.Add(1);
   };
   clock_is_fresh_ = false;

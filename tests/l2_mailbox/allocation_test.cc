@@ -107,5 +107,20 @@ TEST_F(L2AllocationTest, ACallAndItsAnswer) {
   EXPECT_EQ(answered, kWarmUp + kMessages);
 }
 
+TEST_F(L2AllocationTest, AFrameThatIsQuarantined) {
+  auto fabric = Start(/*shards=*/1);
+  Port port = fabric->OpenPort();
+  internal::Envelope envelope;
+  envelope.target = fabric->Serve("store", [](const Message&, Sender&) {});
+  const uint64_t before = test::AllocationCount();
+  for (uint64_t i = 0; i < kMessages; ++i) {
+    envelope.message_id = port.core()->NextMessageId();
+    port.core()->SendDamaged(envelope);
+    fabric->Poll();
+  }
+  EXPECT_EQ(test::AllocationCount() - before, 0u);
+  EXPECT_EQ(fabric->Counters().quarantined, kMessages);
+}
+
 }  // namespace
 }  // namespace bitactor

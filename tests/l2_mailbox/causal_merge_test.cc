@@ -113,7 +113,9 @@ class World {
     Shard& shard = shards_[at];
     if (shard.busy) return;
     shard.busy = true;
-    const auto no_fault = [](const Frame&, FrameFault) { ADD_FAILURE() << "no frame is damaged"; };
+    const auto no_fault = [](const Frame&, LaneFault, const LaneOrigin&) {
+      ADD_FAILURE() << "no frame is damaged";
+    };
     if (random_() % 8 == 0) shard.merge.SpillAll(no_fault);
     shard.merge.Pass(
         1 + random_() % 8,
@@ -206,14 +208,14 @@ class TwoLanesTest : public ::testing::Test {
           stamps.push_back(frame.header.stamp_ns);
           return true;
         },
-        [&](const Frame&, FrameFault fault) { faults_.push_back(fault); });
+        [&](const Frame&, LaneFault fault, const LaneOrigin&) { faults_.push_back(fault); });
     return stamps;
   }
 
   SpscLane<Frame> a_{8};
   SpscLane<Frame> b_{8};
   CausalMerge merge_;
-  std::vector<FrameFault> faults_;
+  std::vector<LaneFault> faults_;
 };
 
 TEST_F(TwoLanesTest, HoldsBackUntilThePredecessorArrives) {
@@ -252,7 +254,7 @@ TEST_F(TwoLanesTest, ADamagedFrameIsReportedAndPassedOver) {
   Put(a_, MakeFrame(3));
   Pass();
   EXPECT_EQ(Pass(), (std::vector<uint64_t>{1, 3}));
-  EXPECT_EQ(faults_, std::vector<FrameFault>{FrameFault::kCrc});
+  EXPECT_EQ(faults_, std::vector<LaneFault>{LaneFault::kChecksum});
 }
 
 TEST_F(TwoLanesTest, ADamagedStampDoesNotHoldOthersBack) {
@@ -267,7 +269,7 @@ TEST_F(TwoLanesTest, ADamagedStampDoesNotHoldOthersBack) {
 TEST_F(TwoLanesTest, SpillingMakesRoomAndKeepsTheOrder) {
   for (uint64_t stamp = 1; stamp <= 8; ++stamp) Put(a_, MakeFrame(stamp));
   EXPECT_EQ(a_.Claim(), nullptr);
-  const auto no_fault = [](const Frame&, FrameFault) {};
+  const auto no_fault = [](const Frame&, LaneFault, const LaneOrigin&) {};
   EXPECT_EQ(merge_.SpillAll(no_fault), 8u);
   for (uint64_t stamp = 9; stamp <= 12; ++stamp) Put(a_, MakeFrame(stamp));
   EXPECT_EQ(Pass(), (std::vector<uint64_t>{1, 2, 3, 4, 5, 6, 7, 8}));

@@ -263,9 +263,36 @@ TEST_F(ProgramTest, DamageInAJournalIsFoundByVerifyAndRefusedByReplay) {
   ExpectBadData("replay --journal " + journal, "00000000.seg");
 }
 
+TEST_F(ProgramTest, TheDamagedFrameOfADemoIsListedAndDumped) {
+  const std::string journal = dir_.File("run");
+  ASSERT_EQ(RunProgram("demo --messages 80000 --json --journal " + journal).exit_code, 0);
+  const test::Outcome list = RunProgram("quarantine --json --hex " + journal);
+  EXPECT_EQ(list.exit_code, 0) << list.err;
+  const json files = json::parse(list.out);
+  ASSERT_EQ(files.size(), 1u);
+  EXPECT_EQ(files[0]["boot"], 1);
+  EXPECT_EQ(files[0]["quarantined"], 1);
+  const json frame = files[0]["frames"].at(0);
+  EXPECT_EQ(frame["fault"], "checksum");
+  EXPECT_EQ(frame["bytes"].get<std::string>().size(), 384u);
+  const test::Outcome text = RunProgram("quarantine --hex " + journal);
+  EXPECT_NE(text.out.find("    160  "), std::string::npos) << text.out;
+
+  std::fstream file(journal + "/quarantine/boot-00001",
+                    std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(100);
+  file.put('\x5a');
+  file.put('\x5a');
+  file.close();
+  const test::Outcome damaged = RunProgram("quarantine " + journal);
+  EXPECT_EQ(damaged.exit_code, 1);
+  EXPECT_NE(damaged.out.find("bytes 64 to 320"), std::string::npos) << damaged.out;
+  ExpectWrongUse("quarantine " + dir_.File("nowhere"), "nowhere");
+}
+
 TEST_F(ProgramTest, HelpHasExamplesAndWrongUseIsExitCodeTwo) {
   for (const char* command : {"run", "demo", "replay", "bench", "journal stat", "journal dump",
-                              "journal verify", "trace export"}) {
+                              "journal verify", "quarantine", "trace export"}) {
     const test::Outcome help = RunProgram(std::string(command) + " --help");
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_NE(help.out.find("Example"), std::string::npos) << command;

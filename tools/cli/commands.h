@@ -17,6 +17,7 @@ inline constexpr int kExitWrongUse = 2;  // wrong arguments: nothing was done
 void AddRunCommands(CLI::App& app, int& exit_code);
 void AddReplayCommand(CLI::App& app, int& exit_code);
 void AddJournalCommands(CLI::App& app, int& exit_code);
+void AddQuarantineCommand(CLI::App& app, int& exit_code);
 void AddTraceCommands(CLI::App& app, int& exit_code);
 void AddBenchCommand(CLI::App& app, int& exit_code);
 

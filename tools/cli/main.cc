@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
     AddRunCommands(app, exit_code);
     AddReplayCommand(app, exit_code);
     AddJournalCommands(app, exit_code);
+    AddQuarantineCommand(app, exit_code);
     AddTraceCommands(app, exit_code);
     AddBenchCommand(app, exit_code);
     try {

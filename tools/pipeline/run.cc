@@ -130,6 +130,10 @@ class FeedHandler {
           return system_.fabric().Health();
         case SendResult::kClosed:
           return absl::UnavailableError("the fabric is stopping");
+        case SendResult::kCutOff:
+          return absl::DataLossError(
+              "the feed's port was cut off: too many of its frames were corrupted; see `bitactor "
+              "quarantine`");
       }
     }
   }

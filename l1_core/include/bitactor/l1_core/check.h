@@ -1,4 +1,5 @@
-// Assertions that stay on in release builds: a failed one is a bug of ours, never bad input.
+// Assertions: a failed one is a bug of ours or of the caller, never bad input. All but
+// BITACTOR_DCHECK stay on in release builds.
 #ifndef BITACTOR_L1_CORE_CHECK_H_
 #define BITACTOR_L1_CORE_CHECK_H_
 
@@ -27,6 +28,13 @@ template <typename A, typename B>
   (__builtin_expect(static_cast<bool>(condition), 1) \
        ? static_cast<void>(0)                        \
        : ::bitactor::internal::CheckFailed(__FILE__, __LINE__, #condition, ""))
+
+// Where the check would cost more than the work, and where only a caller's bug can fail it.
+#ifdef NDEBUG
+#define BITACTOR_DCHECK(condition) static_cast<void>(sizeof(static_cast<bool>(condition)))
+#else
+#define BITACTOR_DCHECK(condition) BITACTOR_CHECK(condition)
+#endif
 
 #define BITACTOR_INTERNAL_CHECK_OP(a, op, b)                                                       \
   do {                                                                                             \

@@ -11,6 +11,7 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/spsc_lane.h"
 #include "bitactor/l2_mailbox/frame_queue.h"
+#include "bitactor/l2_mailbox/quarantine.h"
 
 namespace bitactor::internal {
 
@@ -21,8 +22,8 @@ template <typename Lane>
 class LaneReader {
  public:
   // `own`: the shard's lane to itself, whose tail is its own doing and counts as seen at once.
-  LaneReader(Lane* ring, bool own, bool spillable)
-      : ring_(ring), own_(own), spillable_(spillable) {}
+  LaneReader(Lane* ring, bool own, bool spillable, LaneOrigin origin)
+      : ring_(ring), own_(own), spillable_(spillable), origin_(origin) {}
 
   bool own() const { return own_; }
   uint64_t next() const { return next_; }
@@ -34,8 +35,8 @@ class LaneReader {
   uint64_t Waiting() const { return ring_->ReadTail() - next_; }
 
   // Reads the tail and checks every frame that it newly shows. Faulty ones are handed to
-  // `on_fault(frame, fault)` and passed over from then on. Returns the stamp of the first sound new
-  // frame, or ~0.
+  // `on_fault(frame, fault, origin)` and passed over from then on. Returns the stamp of the first
+  // sound new frame, or ~0.
   template <typename OnFault>
   uint64_t Look(OnFault&& on_fault) {
     seen_ = tail_;
@@ -51,9 +52,9 @@ class LaneReader {
         continue;
       }
       Frame& frame = ring_->At(next++);
-      const FrameFault fault = CheckFrame(frame.header);
-      if (fault != FrameFault::kOk) [[unlikely]] {
-        on_fault(frame, fault);
+      const LaneFault fault = Check(frame.header);
+      if (fault != LaneFault::kSound) [[unlikely]] {
+        on_fault(frame, fault, origin_);
         frame.header.kind = FrameKind::kNone;
         frame.header.size_bytes = 0;
         continue;
@@ -105,24 +106,64 @@ class LaneReader {
   }
 
  private:
-  // Whether the four frames from `index` on are all as they were sealed; their checksums take
-  // little longer than one's.
+  // What the last sound frame of an outside port's lane leaves for the next: both rise. A stamp
+  // with the top bit set is after the year 2262 and would leave the clock no room.
+  struct Last {
+    uint64_t message_id = 0;
+    uint64_t stamp_ns = 0;
+
+    LaneFault Next(const FrameHeader& header, uint32_t source) {
+      if (header.source != source) return LaneFault::kSource;
+      if (header.message_id <= message_id || header.stamp_ns <= stamp_ns ||
+          header.stamp_ns >> 63 != 0) {
+        return LaneFault::kOrder;
+      }
+      message_id = header.message_id;
+      stamp_ns = header.stamp_ns;
+      return LaneFault::kSound;
+    }
+  };
+
+  static LaneFault CheckShape(const FrameHeader& header) {
+    if (header.size_bytes > kMaxPayloadBytes) return LaneFault::kSize;
+    if (header.kind == FrameKind::kNone || header.kind > kLastLaneKind) return LaneFault::kKind;
+    return LaneFault::kSound;
+  }
+  LaneFault Check(const FrameHeader& header) {
+    const LaneFault fault = CheckShape(header);
+    if (fault != LaneFault::kSound) return fault;
+    if (FrameChecksum(header) != header.crc32c) return LaneFault::kChecksum;
+    return origin_.source != 0 ? last_.Next(header, origin_.source) : LaneFault::kSound;
+  }
+  // Whether the four frames from `index` on are all sound; their checksums take little longer than
+  // one's.
   bool FourAreSound(uint64_t index) {
     const FrameHeader* headers[4];
     for (uint64_t i = 0; i < 4; ++i) {
       headers[i] = &ring_->At(index + i).header;
-      if (CheckFrameShape(*headers[i]) != FrameFault::kOk) return false;
+      if (CheckShape(*headers[i]) != LaneFault::kSound) return false;
     }
     uint32_t checksums[4];
     FrameChecksums4(headers, checksums);
     uint32_t differences = 0;
     for (int i = 0; i < 4; ++i) differences |= checksums[i] ^ headers[i]->crc32c;
-    return differences == 0;
+    if (differences != 0) [[unlikely]]
+      return false;
+    if (origin_.source == 0) return true;
+    Last last = last_;
+    for (const FrameHeader* header : headers) {
+      if (last.Next(*header, origin_.source) != LaneFault::kSound) [[unlikely]]
+        return false;
+    }
+    last_ = last;
+    return true;
   }
 
   Lane* ring_;
   bool own_;
   bool spillable_;
+  const LaneOrigin origin_;
+  Last last_;
   uint64_t next_ = 0;       // first frame not delivered
   uint64_t ring_next_ = 0;  // first frame still in the ring
   uint64_t released_ = 0;
@@ -156,8 +197,8 @@ class BasicCausalMerge {
   using Reader = LaneReader<Lane>;
 
   // Lanes are added in the order of their ports' numbers, which breaks ties, and are never removed.
-  Reader& AddLane(Lane* ring, bool own, bool spillable) {
-    lanes_.push_back(std::make_unique<Reader>(ring, own, spillable));
+  Reader& AddLane(Lane* ring, bool own, bool spillable, LaneOrigin origin = {}) {
+    lanes_.push_back(std::make_unique<Reader>(ring, own, spillable, origin));
     heads_.push_back(kNever);
     return *lanes_.back();
   }

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -19,7 +19,7 @@ namespace bitactor {
 // Why a message that was sent is not delivered. Names are stable (DeadLetterCauseName): reports and
 // JSON use them.
 enum class DeadLetterCause : uint8_t {
-  kCorrupted = 0,    // size, kind or checksum is wrong: quarantined, its bytes are kept
+  kCorrupted = 0,    // it cannot be trusted: quarantined (LaneFault), its bytes are kept
   kNoTarget = 1,     // nobody has this id (any more)
   kStaleTarget = 2,  // the id belongs to somebody else now
   kExpired = 3,      // its deadline passed before it was handled
@@ -43,10 +43,13 @@ struct DeadLetter {
 };
 
 // Threads: all methods, any thread.
-// Bounds: the counts are exact, of the letters the last `kept` are held.
+// Bounds: the counts are exact, of the letters the last `kept` are held; nothing is allocated after
+//   construction.
 class DeadLetterLog {
  public:
-  explicit DeadLetterLog(size_t kept = 256) : kept_(kept) {}
+  // REQUIRES: kept >= 1.
+  explicit DeadLetterLog(size_t kept = 256)
+      : kept_(kept), letters_(std::make_unique_for_overwrite<DeadLetter[]>(kept)) {}
 
   void Add(DeadLetterCause cause, uint32_t shard, const Frame& frame);
 
@@ -61,7 +64,8 @@ class DeadLetterLog {
   // join.
   std::array<std::atomic<uint64_t>, kDeadLetterCauses> counts_{};
   mutable Mutex mutex_;
-  std::deque<DeadLetter> letters_ ABSL_GUARDED_BY(mutex_);
+  const std::unique_ptr<DeadLetter[]> letters_ ABSL_PT_GUARDED_BY(mutex_);
+  uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;  // the last is at (added_ - 1) % kept_
 };
 
 }  // namespace bitactor

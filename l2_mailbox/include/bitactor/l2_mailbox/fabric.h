@@ -28,6 +28,7 @@
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port.h"
+#include "bitactor/l2_mailbox/quarantine.h"
 #include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l2_mailbox/slot_table.h"
@@ -47,6 +48,9 @@ struct FabricOptions {
   size_t overflow_frames = 1u << 20;  // what a shard holds back at most when lanes are full
   Ticks budget{8};                    // of a handler, per dispatch
   size_t span_capacity = 65536;       // of each shard's trace ring, a power of two
+  size_t quarantine_frames = 1024;    // of each shard's store, the oldest are overwritten
+  // A port of which more frames than this cannot be trusted is cut off for good; 0: never.
+  uint64_t corruption_limit = 0;
   // Runs each shard on a thread of its own. Without, whoever calls Poll() drives them all.
   bool threads = true;
   // Injected time; null: the machine's best clock. Must outlive the fabric.
@@ -61,7 +65,8 @@ struct FabricOptions {
   std::function<void(Fabric&)> before_run = {};
 };
 
-// Exact when nothing moves: sent + replied = delivered + dead letters + read by ports + queued.
+// Exact when nothing moves: sent + replied = delivered + dead letters + read by ports + queued, and
+// what was quarantined is a dead letter.
 struct FabricCounters {
   uint64_t sent = 0;       // accepted from ports and shards, for endpoints
   uint64_t replied = 0;    // answers to outside ports
@@ -71,6 +76,7 @@ struct FabricCounters {
   std::array<uint64_t, kDeadLetterCauses> dead_letters{};
   std::array<uint64_t, kSendResults> refused{};  // by outside ports' sends; these were never sent
   uint64_t journalled = 0;
+  uint64_t quarantined = 0;  // dead letters of cause kCorrupted, counted by the stores
 
   uint64_t dead_letters_total() const {
     uint64_t total = 0;
@@ -78,7 +84,8 @@ struct FabricCounters {
     return total;
   }
   bool AddUp() const {
-    return sent + replied == delivered + dead_letters_total() + read_by_ports + queued;
+    return sent + replied == delivered + dead_letters_total() + read_by_ports + queued &&
+           quarantined == dead_letters[static_cast<size_t>(DeadLetterCause::kCorrupted)];
   }
 };
 
@@ -162,6 +169,12 @@ class Fabric {
   // Number of times that this journal was opened; 1 for a new or no journal.
   uint32_t boot() const { return state_.incarnation; }
   const DeadLetterLog& dead_letters() const { return state_.dead_letters; }
+  // Copies of the frames that could not be trusted, shard by shard, oldest first; the last
+  // quarantine_frames of each. Any thread. Stop() writes them below journal_dir (QuarantineFile).
+  std::vector<QuarantinedFrame> Quarantined() const;
+  // How many there were, by the port that wrote the lane and by the source as far as it can be
+  // believed. Any thread.
+  CorruptionReport Corruption() const;
   // OK, or what keeps a shard from going on (its journal has no space left).
   absl::Status Health() const;
 
@@ -201,6 +214,10 @@ class Fabric {
   absl::Status OpenJournals();
   void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
+  // A closed port's core for a new one that sends as `source` (0: as itself), or a new one;
+  // nullptr when there is none to give.
+  internal::PortCore* TakePortCore(uint32_t source, bool& is_new)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ClosePort(internal::PortCore* core, internal::ReplyLanes* replies);
 
   FabricOptions options_;

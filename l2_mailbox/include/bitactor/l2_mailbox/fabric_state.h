@@ -18,6 +18,7 @@
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/dead_letters.h"
+#include "bitactor/l2_mailbox/quarantine.h"
 
 namespace bitactor::internal {
 
@@ -77,6 +78,8 @@ struct FabricState {
   uint32_t shards = 0;
   uint16_t incarnation = 0;  // of ports, from the journalled boot counter; durable sources use 0
   size_t overflow_limit_frames = 0;
+  uint64_t corruption_limit = 0;
+  std::vector<std::unique_ptr<QuarantineStore>> quarantine;  // by shard
   std::vector<uint16_t> shard_of_slot;
   std::vector<Engine*> engines;
   absl::flat_hash_map<WatermarkKey, uint64_t> watermarks;
@@ -89,6 +92,14 @@ struct FabricState {
   std::array<std::atomic<ReplyLanes*>, kMaxPorts> reply_lanes{};
   // By shard. Relaxed: a hint to producers; the shard itself refuses what slips past.
   std::array<std::atomic<bool>, kMaxShards> journal_full{};
+  // By port. Relaxed: statistics, and a hint to the port that comes after its limit was passed.
+  std::array<std::atomic<uint64_t>, kMaxPorts> corrupted_by_port{};
+  std::array<std::atomic<bool>, kMaxPorts> cut_off{};
+
+  // Keeps, counts and dead-letters a frame that cannot be trusted, in the store of this shard; cuts
+  // its port off when that was one too many. `to_port` is who found it. Any thread.
+  void Quarantine(LaneFault fault, const LaneOrigin& origin, uint32_t shard, uint32_t to_port,
+                  const Frame& frame);
 
   uint64_t NowNanos() const { return clock->NowNanos() + wall_offset_ns; }
   uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind) const {

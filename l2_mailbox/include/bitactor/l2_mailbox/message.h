@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <string_view>
 #include <type_traits>
 
@@ -26,6 +27,21 @@ constexpr void CheckPayloadType() {
   static_assert(!std::is_pointer_v<M>, "a pointer means nothing to whoever replays the message");
 }
 
+namespace internal {
+
+// A handler read a message as a type that it is not of. Thrown inside handlers alone, and caught by
+// who called the handler: the message is dead-lettered as unhandled.
+class WrongType : public std::exception {
+ public:
+  const char* what() const noexcept override {
+    return "read a message as a type that it is not of";
+  }
+};
+// Throws WrongType inside a handler, ends the program elsewhere.
+[[noreturn]] void RefuseType(const FrameHeader& header, uint32_t wanted_type, size_t wanted_bytes);
+
+}  // namespace internal
+
 // Threads: the thread that handles the message, during the handler.
 // Ownership: refers to the lane's slot; copy what is to outlive the handler.
 class Message {
@@ -34,13 +50,16 @@ class Message {
 
   template <typename M>
   bool Is() const {
-    return frame_->header.type == TypeId<M>();
+    return frame_->header.type == TypeId<M>() && frame_->header.size_bytes == sizeof(M);
   }
-  // REQUIRES: Is<M>().
+  // Of a message that Is<M>(). Of any other, a handler on a shard ends here and the message is
+  // dead-lettered as unhandled, for a message is no bug of its receiver; elsewhere it is a failed
+  // check.
   template <typename M>
   M As() const {
     CheckPayloadType<M>();
-    BITACTOR_CHECK_EQ(frame_->header.type, TypeId<M>());
+    if (!Is<M>()) [[unlikely]]
+      internal::RefuseType(frame_->header, TypeId<M>(), sizeof(M));
     M value;
     std::memcpy(static_cast<void*>(&value), frame_->payload, sizeof(M));
     return value;

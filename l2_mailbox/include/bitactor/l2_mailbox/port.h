@@ -12,6 +12,7 @@
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/owner_thread.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/send_result.h"
 
@@ -22,17 +23,20 @@ class Fabric;
 struct PortOptions {
   // A named port keeps its identity over restarts: its n-th send is the same message in every run,
   // and what its target journalled before a restart is not sent again (SendResult::kAlreadyTaken).
-  // For feeds that can be read again. Named ports cannot call. Empty: a new identity with every
-  // fabric.
+  // For feeds that can be read again; opened again in the same run, it begins with its first
+  // message too. Named ports cannot call. Empty: a new identity with every fabric.
   std::string name = {};
 };
 
 // Order: what one port sends arrives in order at each target, and causally everywhere.
-// Threads: one at a time, its owner's. Movable.
+// Threads: its owner's alone: the first that uses it after it was opened or moved. To hand it to
+//   another thread, move it; the destructor may run on any. Builds with assertions (without NDEBUG)
+//   end the program where a second thread uses it.
 // Bounds: one lane of FabricOptions::lane_slots to each shard; a full lane refuses with kFull.
 // Ownership: must not outlive its Fabric. Destroying it publishes what was posted.
-// Errors: a port of a fabric that has no more ports to give (256 less the shards) refuses
-//   everything with kClosed.
+// Errors: a port of a fabric that has no more ports to give (256 less the shards, and less a port
+//   for every name in this run), or whose name is open already, refuses everything with kClosed.
+//   One that was cut off for its corrupted frames refuses with kCutOff from its next burst on.
 class Port {
  public:
   Port() = default;
@@ -53,6 +57,7 @@ class Port {
   template <typename M>
   SendResult Post(Address target, const M& message) {
     if (core_ == nullptr) return SendResult::kClosed;
+    BITACTOR_DCHECK(owner_.IsCaller());
     internal::Envelope envelope;
     const SendResult result = Begin(envelope, FrameKind::kCast, target, TypeId<M>());
     if (result != SendResult::kOk) return result;
@@ -92,19 +97,22 @@ class Port {
     envelope.target = target;
     envelope.type = type;
     envelope.source = source_;
-    if (!in_burst_) BeginBurst();
+    if (!in_burst_ && !BeginBurst()) [[unlikely]]
+      return SendResult::kCutOff;
     envelope.message_id = named_ ? NamedMessageId(target, kind) : core_->NextMessageId();
     if (envelope.message_id == 0) [[unlikely]]
       return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
     return SendResult::kOk;
   }
-  void BeginBurst();
-  // The id of a named port's next message, or 0: its target has taken that one before the restart.
+  // False: this port is cut off.
+  bool BeginBurst();
+  // The id of a named port's next message, or 0: it was sent in this run, or its target has taken it
+  // before the restart.
   uint64_t NamedMessageId(Address target, FrameKind kind);
   SendResult Finish(SendResult result) {
     // A named port's sequence counts what was sent, so that the n-th send is the same in every run.
-    if (named_ && result == SendResult::kOk) ++named_sequence_;
+    if (named_ && result == SendResult::kOk) core_->NoteNamedSequence(++named_sequence_);
     return result;
   }
   absl::Status BeginCall(internal::Envelope& envelope, Address target, uint32_t type);
@@ -120,6 +128,7 @@ class Port {
   bool resuming_ = false;  // a send may still have been taken before the restart
   uint64_t named_sequence_ = 0;
   uint64_t late_replies_ = 0;
+  internal::OwnerThread owner_;
 };
 
 }  // namespace bitactor

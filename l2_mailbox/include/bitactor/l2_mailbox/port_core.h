@@ -49,10 +49,13 @@ struct Envelope {
 //       later is visible before something earlier.
 class PortCore {
  public:
-  PortCore(FabricState* state, uint32_t index, bool is_shard)
-      : state_(state), index_(index), is_shard_(is_shard), lanes_(state->shards) {}
+  // `source`: the only id that an outside port sends as, its own or that of its name; 0: any, as a
+  // shard does.
+  PortCore(FabricState* state, uint32_t index, bool is_shard, uint32_t source = 0)
+      : state_(state), index_(index), is_shard_(is_shard), source_(source), lanes_(state->shards) {}
 
   uint32_t index() const { return index_; }
+  uint32_t source() const { return source_; }
   uint32_t id() const { return kPortIdBit | index_; }
   // An id for a message that this port sends in its own name. Unique for good: the incarnation is
   // journalled.
@@ -91,6 +94,8 @@ class PortCore {
   // Fault injection, for demonstrations and tests: sends an empty message with one bit of its
   // header wrong.
   SendResult SendDamaged(const Envelope& envelope);
+  // The same: puts these 192 bytes into the lane to a shard as they are.
+  SendResult SendRaw(uint32_t shard, const Frame& frame);
 
   void Publish() {
     if (dirty_ == nullptr) return;
@@ -116,6 +121,9 @@ class PortCore {
   void CountRead() { read_.Add(1); }
   uint64_t refused(SendResult result) const { return refused_[static_cast<size_t>(result)].Read(); }
   void CountRefusal(SendResult result) { refused_[static_cast<size_t>(result)].Add(1); }
+  // The highest sequence that a named port sent in this run, whoever had it open.
+  uint64_t named_sequence() const { return named_sequence_; }
+  void NoteNamedSequence(uint64_t sequence) { named_sequence_ = sequence; }
 
  private:
   static constexpr uint32_t SlotOfId(ActorId id) {
@@ -208,6 +216,7 @@ class PortCore {
   FabricState* const state_;
   const uint32_t index_;
   const bool is_shard_;
+  const uint32_t source_;
   // The owner's.
   std::vector<SpscLane<Frame>*> lanes_;
   SpscLane<Frame>* dirty_ = nullptr;
@@ -215,6 +224,7 @@ class PortCore {
   uint64_t clock_ns_ = 0;
   uint64_t now_ns_ = 0;
   uint64_t sequence_ = 0;
+  uint64_t named_sequence_ = 0;
   FrameQueue overflow_;
   OwnedCounter sent_;
   OwnedCounter replied_;

@@ -18,8 +18,10 @@ enum class SendResult : uint8_t {
   kAlreadyTaken = 3,  // a named port sent this before a restart and its target journalled it: go on
                       // with the next
   kClosed = 4,        // this port belongs to no fabric (any more): give up
+  kCutOff = 5,  // more of this port's frames were corrupted than FabricOptions::corruption_limit
+                // allows: give up, and look at Fabric::Quarantined()
 };
-inline constexpr size_t kSendResults = 5;
+inline constexpr size_t kSendResults = 6;
 
 const char* SendResultName(SendResult result);
 
