@@ -18,6 +18,7 @@
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/dead_letters.h"
+#include "bitactor/l2_mailbox/routes.h"
 
 namespace bitactor::internal {
 
@@ -71,13 +72,14 @@ inline constexpr uint32_t kMaxShards = 64;
 inline constexpr uint32_t kMaxPorts = 256;  // shards' own ports included
 
 struct FabricState {
-  // Immutable once the first port exists.
+  // Immutable once the first port exists, but for the routes.
   const TickClock* clock = nullptr;
   uint64_t wall_offset_ns = 0;  // hybrid clock's now = clock's nanoseconds + this
   uint32_t shards = 0;
   uint16_t incarnation = 0;  // of ports, from the journalled boot counter; durable sources use 0
   size_t overflow_limit_frames = 0;
-  std::vector<uint16_t> shard_of_slot;
+  Routes routes;
+  bool has_process_barrier = false;
   std::vector<Engine*> engines;
   absl::flat_hash_map<WatermarkKey, uint64_t> watermarks;
   absl::flat_hash_map<uint32_t, uint64_t> max_watermark_of_source;
