@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "bench/optimizer_guard.h"
@@ -82,19 +83,39 @@ absl::StatusOr<Body> Way(const Context& context, bool durable) {
   };
 }
 
-absl::StatusOr<Body> Route(const Context& context) {
-  auto table = std::make_shared<SlotTable>();
-  for (uint32_t mailbox = 0; mailbox < 64; ++mailbox) {
-    if (absl::Status status = table->Join(mailbox); !status.ok()) return status;
-  }
-  return [&clock = context.clock, table](uint64_t operations) -> absl::StatusOr<Sample> {
-    uint32_t id = 1;
-    const uint64_t start = clock.Now();
-    for (uint64_t i = 0; i < operations; ++i) {
-      DoNotOptimize(table->MailboxOf(ActorId{id}));
-      id += 7;
+// What a port asks at each send, among 1,024 mailboxes. `changing`: another one joins and leaves all
+// the time.
+absl::StatusOr<Body> Route(const Context& context, bool changing) {
+  constexpr uint32_t kMailboxes = 1024;
+  FabricOptions options;
+  options.mailboxes = kMailboxes;
+  options.clock = &context.clock;
+  auto started = Fabric::Start(std::move(options));
+  if (!started.ok()) return started.status();
+  return [&clock = context.clock, changing, fabric = std::shared_ptr<Fabric>(*std::move(started))](
+             uint64_t operations) -> absl::StatusOr<Sample> {
+    absl::Status changes;
+    Sample sample{};
+    {
+      std::jthread changer;
+      if (changing) {
+        changer = std::jthread([&](std::stop_token stop) {
+          while (!stop.stop_requested()) {
+            changes.Update(fabric->AddMailbox(kMailboxes));
+            changes.Update(fabric->RemoveMailbox(kMailboxes));
+          }
+        });
+      }
+      uint32_t id = 1;
+      const uint64_t start = clock.Now();
+      for (uint64_t i = 0; i < operations; ++i) {
+        DoNotOptimize(fabric->ShardOf(ActorId{id}));
+        id += 7;
+      }
+      sample = NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
     }
-    return NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
+    if (!changes.ok()) return changes;
+    return sample;
   };
 }
 
@@ -114,7 +135,11 @@ void AddWays(Registry& registry) {
 }  // namespace
 
 void RegisterFabricRows(Registry& registry) {
-  registry.Add({.name = "l2/route", .note = "an id to its mailbox"}, &Route);
+  registry.Add({.name = "l2/route", .note = "an id to its shard, among 1,024 mailboxes"},
+               [](const Context& context) { return Route(context, false); });
+  registry.Add({.name = "l2/route_changing",
+                .note = "the same while another mailbox joins and leaves all the time"},
+               [](const Context& context) { return Route(context, true); });
   AddWays<16>(registry);
   AddWays<64>(registry);
   AddWays<128>(registry);

@@ -14,10 +14,6 @@ namespace {
 // How long a sleep may last when wake-ups are not certain.
 constexpr uint64_t kUnorderedSleepNs = 1'000'000;
 
-bool ProcessBarrier() {
-  return ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
-}
-
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "a futex is a plain word");
 
 }  // namespace
@@ -26,6 +22,11 @@ bool HasProcessBarrier() {
   static const bool registered =
       ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   return registered;
+}
+
+bool ProcessBarrier() {
+  return HasProcessBarrier() &&
+         ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
 void ParkingSpot::Wake() {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/mutex.h"
+#include "bitactor/l1_core/parking_spot.h"
 #include "bitactor/l2_mailbox/quarantine_file.h"
 #include "bitactor/persistence/journal.h"
 
@@ -96,19 +97,12 @@ absl::Status Fabric::Validate() const {
 absl::Status Fabric::StartShards() {
   using internal::PortCore;
   using internal::Shard;
-  for (uint32_t mailbox = 0; mailbox < options_.mailboxes; ++mailbox) {
-    if (absl::Status status = slots_.Join(mailbox); !status.ok()) return status;
-  }
   state_.clock = options_.clock;
   state_.shards = options_.shards;
   state_.on_dead_letter = options_.on_dead_letter;
   state_.overflow_limit_frames = options_.overflow_frames;
   state_.corruption_limit = options_.corruption_limit;
-  state_.shard_of_slot.resize(SlotTable::kSlots);
-  for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
-    state_.shard_of_slot[slot] =
-        static_cast<uint16_t>(slots_.MailboxOfSlot(slot) % options_.shards);
-  }
+  state_.has_process_barrier = internal::HasProcessBarrier();
 
   internal::ShardOptions shard_options;
   shard_options.budget = options_.budget;
@@ -127,6 +121,7 @@ absl::Status Fabric::StartShards() {
   if (!options_.journal_dir.empty()) {
     if (absl::Status status = OpenJournals(); !status.ok()) return status;
   }
+  if (absl::Status status = MakeRoutes(); !status.ok()) return status;
   if (last_boot_ >= 65535) {
     return absl::ResourceExhaustedError(absl::StrFormat(
         "%s was opened %d times; message ids count 65535 starts at most: begin a new journal",
@@ -196,6 +191,11 @@ void Fabric::NoteRecovered(const RecoveredFrame& recovered) {
     std::memcpy(&record, recovered.frame.payload, sizeof(record));
     max_id_seen_ = std::max(max_id_seen_, record.id);
     AdoptName(record);
+  } else if (header.kind == FrameKind::kSystem &&
+             header.type == TypeId<internal::RoutingRecord>()) {
+    internal::RoutingRecord record;
+    std::memcpy(&record, recovered.frame.payload, sizeof(record));
+    recovered_routing_[record.epoch] = record;
   } else if (IncarnationOf(header.message_id) == 0 && header.kind != FrameKind::kTimer) {
     // Sources that keep their identity: what their targets have taken is not sent again.
     const uint64_t sequence = SequenceOf(header.message_id);
@@ -245,6 +245,7 @@ absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_
     names_[id] = NameRecord::Of(id, class_type, name);
     ++next_id_;
   }
+  MutexLock routing(&routing_mutex_);
   internal::Shard& owner = *shards_[ShardOf(ActorId{id})];
   bool journalled = true;
   RunOnShard(owner.index(), [&] {
@@ -287,6 +288,7 @@ std::vector<NameRecord> Fabric::Names() const {
 Address Fabric::Serve(std::string_view name, Handler handler) {
   const Address address = Intern(name);
   if (address.id == ActorId{0}) return address;
+  MutexLock routing(&routing_mutex_);
   const uint32_t owner = ShardOf(address.id);
   RunOnShard(owner, [&] {
     shards_[owner]->Add(std::make_unique<FunctionEndpoint>(address.id, std::move(handler)));

@@ -42,6 +42,14 @@ Port& Port::operator=(Port&& other) noexcept {
 Port::~Port() {
   if (core_ == nullptr) return;
   core_->Publish();
+  // Held back where routes changed; accepted, so it has to go.
+  while (core_->congested() && !core_->FlushOverflow() && !fabric_->stopped()) {
+    if (fabric_->threaded()) {
+      std::this_thread::yield();
+    } else {
+      fabric_->Poll();
+    }
+  }
   fabric_->ClosePort(core_, replies_);
 }
 
@@ -49,6 +57,8 @@ void Port::Flush() {
   if (core_ == nullptr) return;
   BITACTOR_DCHECK(owner_.IsCaller());
   core_->Publish();
+  if (core_->congested()) [[unlikely]]
+    core_->FlushOverflow();
   in_burst_ = false;
 }
 
@@ -121,6 +131,8 @@ absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
   int looks = 0;
   int idle_rounds = 0;
   while (!TakeReply(message_id, reply)) {
+    if (core_->congested()) [[unlikely]]
+      core_->FlushOverflow();  // the request itself may have been held back
     if (!fabric_->threaded()) {
       // Nobody else drives the shards. When nothing moves any more, nothing will answer at this
       // time.

@@ -8,14 +8,17 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
   std::byte bytes[kMaxPayloadBytes] = {};
   if (size_bytes > 0) std::memcpy(bytes, payload, size_bytes);
   if (IsPort(envelope.target.id)) return Reply(envelope, bytes, size_bytes);
-  const uint32_t shard = ShardOf(envelope.target.id);
+  const uint32_t shard = Route(envelope.target.id);
   if (state_->journal_full[shard].load(std::memory_order_relaxed)) {
     return Refuse(SendResult::kJournalFull, envelope);
   }
   SpscLane<Frame>* lane = lanes_[shard];
   if (dirty_ != lane) Publish();  // P2
   Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
-  if (slot == nullptr && !is_shard_) return Refuse(SendResult::kFull, envelope);
+  if (slot == nullptr && !is_shard_) {
+    if (congested() && FlushOverflow()) return SendBytes(envelope, payload, size_bytes);
+    return Refuse(SendResult::kFull, envelope);
+  }
   Frame held;
   Frame& frame = slot != nullptr ? *slot : held;
   FillHeader(frame.header, envelope, size_bytes);
@@ -33,7 +36,7 @@ SendResult PortCore::SendDamaged(const Envelope& envelope) {
   FillHeader(frame.header, envelope, 0);
   Seal(frame);
   frame.header.message_id ^= 1;
-  return SendRaw(ShardOf(envelope.target.id), frame);
+  return SendRaw(Route(envelope.target.id), frame);
 }
 
 SendResult PortCore::SendRaw(uint32_t shard, const Frame& frame) {
@@ -82,26 +85,52 @@ SendResult PortCore::HoldBack(Frame& frame) {
 }
 
 bool PortCore::FlushOverflow() {
+  // More than once only where routes change meanwhile.
+  while (MoveOverflow()) {
+    Publish();
+    if (overflow_.empty()) return true;
+  }
+  Publish();
+  return false;
+}
+
+bool PortCore::MoveOverflow() {
   while (!overflow_.empty()) {
-    const Frame& frame = overflow_.Front();
-    if (IsPort(ActorId{frame.header.target})) {
-      GiveAnswer(frame);
+    const ActorId target{overflow_.Front().header.target};
+    const bool is_answer = IsPort(target);
+    const uint32_t shard = is_answer ? 0 : Route(target);
+    SpscLane<Frame>* lane = is_answer ? nullptr : lanes_[shard];
+    if (dirty_ != nullptr && dirty_ != lane) {
+      const size_t before = overflow_.size();
+      Publish();                                 // P2
+      if (overflow_.size() != before) continue;  // it held back what comes before this frame
+    }
+    if (is_answer) {
+      GiveAnswer(overflow_.Front());
       overflow_.PopFront();
       continue;
     }
-    const uint32_t shard = ShardOf(ActorId{frame.header.target});
-    SpscLane<Frame>* lane = lanes_[shard];
-    if (dirty_ != lane) Publish();  // P2
     Frame* slot = lane->Claim();
-    if (slot == nullptr) break;
-    FrameQueue::CopyFrame(*slot, frame);
+    if (slot == nullptr) return false;
+    FrameQueue::CopyFrame(*slot, overflow_.Front());
     lane->Advance();
     dirty_ = lane;
     dirty_shard_ = shard;
     overflow_.PopFront();
   }
-  Publish();
-  return overflow_.empty();
+  return true;
+}
+
+void PortCore::RouteAnew() {
+  SpscLane<Frame>& lane = *dirty_;
+  FrameQueue frames;
+  for (uint64_t index = lane.published(); index < lane.claimed(); ++index) {
+    frames.PushBack(lane.Filled(index));
+  }
+  lane.Retract();
+  dirty_ = nullptr;
+  for (; !overflow_.empty(); overflow_.PopFront()) frames.PushBack(overflow_.Front());
+  overflow_ = std::move(frames);
 }
 
 SendResult PortCore::Reply(Envelope envelope, const void* payload, size_t size_bytes) {
@@ -111,6 +140,7 @@ SendResult PortCore::Reply(Envelope envelope, const void* payload, size_t size_b
   if (size_bytes > 0) std::memcpy(frame.payload, payload, size_bytes);
   Seal(frame);
   replied_.Add(1);
+  Publish();  // P2: what was sent before this answer is visible before it
   if (overflow_.empty()) [[likely]]
     return GiveAnswer(frame);
   // P4: whoever reads the answer may send where the frames before it are still to arrive.
@@ -136,7 +166,6 @@ SendResult PortCore::GiveAnswer(const Frame& frame) {
     state_->dead_letters.Add(DeadLetterCause::kNoReader, index_, frame);
     return SendResult::kFull;
   }
-  Publish();  // P2: what was sent before this answer is visible before it
   FrameQueue::CopyFrame(*slot, frame);
   lanes->from_shard[index_]->Advance();
   lanes->from_shard[index_]->Publish();

@@ -1,6 +1,8 @@
 #include "bitactor/l2_mailbox/shard.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <tuple>
 #include <utility>
 
 #include "bitactor/l2_mailbox/message.h"
@@ -231,8 +233,7 @@ size_t Shard::Poll() {
 bool Shard::Deliver(Frame& frame) {
   Endpoint* endpoint = endpoints_.Find(frame.header.target);
   if (endpoint == nullptr) [[unlikely]] {
-    DeadLetterFrame(DeadLetterCause::kNoTarget, frame);
-    taken_.Add(1);
+    DeliverToNobody(frame);
     return !port_.congested();
   }
   if (MustWait(*endpoint, frame.header.kind)) [[unlikely]] {
@@ -243,6 +244,86 @@ bool Shard::Deliver(Frame& frame) {
   if (!endpoint->removed && !endpoint->held().empty()) [[unlikely]]
     DrainHeld(*endpoint);
   return !port_.congested();
+}
+
+void Shard::DeliverToNobody(const Frame& frame) {
+  for (MovingSlots* moving : {outgoing_.get(), incoming_.get()}) {
+    if (moving == nullptr || !moving->Has(frame.header.target)) continue;
+    if (moving->frames.size() >= state_->overflow_limit_frames) {
+      DeadLetterFrame(DeadLetterCause::kMailboxFull, frame);
+      taken_.Add(1);
+      return;
+    }
+    moving->frames.PushBack(frame);
+    ++held_frames_;
+    return;
+  }
+  DeadLetterFrame(DeadLetterCause::kNoTarget, frame);
+  taken_.Add(1);
+}
+
+void Shard::BeginIncoming(const SlotSet& slots) {
+  incoming_ = std::make_unique<MovingSlots>(slots);
+}
+
+void Shard::BeginOutgoing(const SlotSet& slots) {
+  outgoing_ = std::make_unique<MovingSlots>(slots);
+  endpoints_.ForEach([&](Endpoint& endpoint) {
+    const auto id = static_cast<uint32_t>(endpoint.id());
+    if (!outgoing_->Has(id)) return;
+    outgoing_->endpoints.push_back(endpoints_.Exchange(id, nullptr));
+  });
+}
+
+Baggage Shard::EndOutgoing() {
+  Baggage baggage;
+  baggage.clock_ns = port_.clock_ns();
+  baggage.endpoints = std::move(outgoing_->endpoints);
+  for (const auto& endpoint : baggage.endpoints) held_frames_ -= endpoint->held().size();
+  for (FrameQueue& frames = outgoing_->frames; !frames.empty(); frames.PopFront()) {
+    baggage.frames.push_back(frames.Front());
+    --held_frames_;
+  }
+  outgoing_.reset();
+  return baggage;
+}
+
+void Shard::EndIncoming(Baggage baggage) {
+  const CurrentShardScope scope(this);
+  port_.Observe(baggage.clock_ns);
+  for (auto& endpoint : baggage.endpoints) {
+    held_frames_ += endpoint->held().size();
+    const auto id = static_cast<uint32_t>(endpoint->id());
+    endpoints_.Exchange(id, std::move(endpoint));
+  }
+  for (FrameQueue& frames = incoming_->frames; !frames.empty(); frames.PopFront()) {
+    baggage.frames.push_back(frames.Front());
+    --held_frames_;
+  }
+  incoming_.reset();
+  // A cause has a lower stamp than its effect, wherever the two were kept.
+  std::stable_sort(baggage.frames.begin(), baggage.frames.end(),
+                   [](const Frame& a, const Frame& b) {
+                     return std::tie(a.header.stamp_ns, a.header.source, a.header.message_id) <
+                            std::tie(b.header.stamp_ns, b.header.source, b.header.message_id);
+                   });
+  ReadClock();
+  for (Frame& frame : baggage.frames) Deliver(frame);
+  if (!meter_.empty()) ReadClock();
+  port_.Publish();
+}
+
+std::vector<uint64_t> Shard::LaneTails() const {
+  std::vector<uint64_t> tails;
+  for (const auto& lane : merge_.lanes()) tails.push_back(lane->published());
+  return tails;
+}
+
+bool Shard::HasTaken(const std::vector<uint64_t>& tails) const {
+  for (size_t i = 0; i < tails.size(); ++i) {
+    if (merge_.lanes()[i]->next() < tails[i]) return false;
+  }
+  return true;
 }
 
 void Shard::Hold(Endpoint& endpoint, const Frame& frame) {

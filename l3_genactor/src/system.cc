@@ -123,6 +123,7 @@ absl::Status System::StartFabric(FabricOptions options) {
     }
   };
   options.on_dead_letter = &System::OnDeadLetter;
+  options.fixed_routes = true;  // an actor's timers and coroutines belong to its shard
   absl::StatusOr<std::unique_ptr<Fabric>> fabric = Fabric::Start(std::move(options));
   if (!fabric.ok()) return fabric.status();
   fabric_ = *std::move(fabric);

@@ -55,7 +55,6 @@ class World {
     state_.shards = static_cast<uint32_t>(shards);
     state_.incarnation = 1;
     state_.overflow_limit_frames = 1 << 20;
-    state_.shard_of_slot.resize(SlotTable::kSlots);
     shards_.resize(shards);
     for (size_t i = 0; i < shards; ++i) {
       EngineOptions options;
@@ -66,7 +65,7 @@ class World {
     }
     for (size_t i = 0; i < mailboxes; ++i) {
       const ActorId id{static_cast<uint32_t>(i + 1)};
-      state_.shard_of_slot[SlotTable::SlotOf(id)] = static_cast<uint16_t>(random_() % shards);
+      state_.routes.Set(SlotTable::SlotOf(id), static_cast<uint16_t>(random_() % shards));
       mailboxes_.push_back({id, static_cast<uint32_t>(participants_++), {}, {}});
     }
     for (size_t i = 0; i < shards; ++i) AddLanes(*shards_[i].port, i, slots);
@@ -199,7 +198,9 @@ class World {
     Shard& shard = shards_[index];
     if (shard.busy) return;
     shard.busy = true;
-    const auto no_fault = [](const Frame&, FrameFault) { ADD_FAILURE() << "no frame is damaged"; };
+    const auto no_fault = [](const Frame&, LaneFault, const LaneOrigin&) {
+      ADD_FAILURE() << "no frame is damaged";
+    };
     shard.port->SetNow(clock_.NowNanos());
     shard.port->Publish();
     if (shard.port->congested() && !shard.port->FlushOverflow()) {

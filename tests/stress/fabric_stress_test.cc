@@ -80,7 +80,6 @@ class CausalTraffic {
       if (on_shard[shard]++ >= kNodes / kShards) continue;
       auto node = std::make_unique<Node>();
       node->index = static_cast<uint32_t>(nodes_.size());
-      node->shard = shard;
       node->random.seed(seed + node->index);
       nodes_.push_back(std::move(node));
       names_.push_back(name);
@@ -112,7 +111,7 @@ class CausalTraffic {
   uint64_t Sum(uint64_t (*what)(const std::array<uint64_t, 3>&)) {
     uint64_t sum = 0;
     for (const auto& node : nodes_) {
-      fabric_->RunOnShard(node->shard, [&] { sum += what(node->counts); });
+      fabric_->RunOnShard(fabric_->ShardOf(node->address.id), [&] { sum += what(node->counts); });
     }
     return sum;
   }
@@ -129,7 +128,6 @@ class CausalTraffic {
  private:
   struct Node {
     uint32_t index;
-    uint32_t shard;
     Address address;
     std::mt19937_64 random;
     Past past;
@@ -160,7 +158,7 @@ class CausalTraffic {
         ADD_FAILURE() << "a shard's send is held back, never refused";
       }
       ++node.past.sent[node.index][to];
-      node.counts[2] += fabric_->shard(node.shard).port().congested();
+      node.counts[2] += internal::CurrentShard()->port().congested();
     }
     if (m.kind() == FrameKind::kCall) out.Reply(Hop{node.past, node.index, 0});
     in_flight_.fetch_sub(1, std::memory_order_relaxed);
@@ -198,7 +196,7 @@ class CausalTraffic {
   }
 
   const uint64_t seed_;
-  std::vector<std::unique_ptr<Node>> nodes_;  // each used by its shard's thread alone
+  std::vector<std::unique_ptr<Node>> nodes_;  // each used by the thread of its shard of the moment
   std::vector<std::string> names_;
   // Any thread, relaxed: counts only.
   std::atomic<uint64_t> in_flight_{0};
@@ -224,6 +222,44 @@ TEST(FabricStressTest, CausalOrderHoldsThroughFullLanesSpillsAndCalls) {
   EXPECT_EQ(counters.queued, 0u);
   EXPECT_GE(counters.journalled, traffic.sent());
   EXPECT_TRUE(traffic.fabric().Stop().ok());
+}
+
+TEST(FabricStressTest, CausalOrderHoldsWhileMailboxesJoinAndLeave) {
+  test::TempDir dir;
+  CausalTraffic traffic(test::Seed(), dir.path());
+  uint64_t changes = 0;
+  {
+    std::jthread churn([&](std::stop_token stop) {
+      std::mt19937_64 random(test::Seed());
+      std::array<bool, 96> is_in{};
+      std::fill_n(is_in.begin(), 64, true);
+      while (!stop.stop_requested()) {
+        const auto mailbox = static_cast<uint32_t>(random() % is_in.size());
+        const absl::Status status =
+            is_in[mailbox]
+                ? traffic.fabric().RemoveMailbox(mailbox)
+                : traffic.fabric().AddMailbox(mailbox, 1 + static_cast<uint32_t>(random() % 200));
+        if (status.ok()) {
+          is_in[mailbox] = !is_in[mailbox];
+          ++changes;
+        } else {
+          EXPECT_EQ(std::count(is_in.begin(), is_in.end(), true), 1) << status;
+        }
+      }
+    });
+    ASSERT_NO_FATAL_FAILURE(traffic.Run(test::Rounds(10'000)));
+  }
+  EXPECT_GT(changes, 0u);
+  EXPECT_EQ(traffic.fabric().routing_epoch(), changes);
+  EXPECT_EQ(traffic.handled(), traffic.sent());
+  EXPECT_EQ(traffic.violations(), 0u);
+  traffic.fabric().WaitIdle();
+  const FabricCounters counters = traffic.fabric().Counters();
+  EXPECT_TRUE(counters.AddUp());
+  EXPECT_EQ(counters.delivered, traffic.sent());
+  EXPECT_EQ(counters.dead_letters_total(), 0u);
+  EXPECT_EQ(counters.queued, 0u);
+  RecordProperty("changes", static_cast<int>(changes));
 }
 
 struct Ball {

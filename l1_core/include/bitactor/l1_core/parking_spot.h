@@ -13,6 +13,9 @@ namespace bitactor::internal {
 // Whether this process may order its threads by membarrier(PRIVATE_EXPEDITED). Registers at the
 // first call.
 bool HasProcessBarrier();
+// Every other running thread of the process completes its earlier memory operations, in its own
+// program order, at some moment of this call. False: the system does not do that.
+bool ProcessBarrier();
 
 // One sleeper, any number of wakers. A waker's way costs it one load as long as nobody sleeps:
 //

@@ -50,6 +50,8 @@ class SpscLane {
   }
   // Producer: the slot of the last Claim() is filled. Not visible before Publish().
   void Advance() { ++claimed_; }
+  // Producer: the slots advanced since the last Publish() are free again; nobody has seen them.
+  void Retract() { claimed_ = published(); }
   // Producer: makes every advanced slot visible.
   void Publish() {
     // SYNC(lane-publish): pairs with ReadTail(); the bytes of the slots happen before the tail that

@@ -30,6 +30,7 @@ class LaneReader {
   uint64_t seen() const { return seen_; }
   uint64_t tail() const { return tail_; }
   bool HasFrames() const { return next_ != ring_->ReadTail(); }
+  uint64_t published() const { return ring_->ReadTail(); }
   size_t spilled() const { return spill_.size(); }
   // Frames published and not yet popped.
   uint64_t Waiting() const { return ring_->ReadTail() - next_; }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ struct FabricOptions {
   uint64_t corruption_limit = 0;
   // Runs each shard on a thread of its own. Without, whoever calls Poll() drives them all.
   bool threads = true;
+  // Mailboxes neither join nor leave: endpoints stay on the shard where they began.
+  bool fixed_routes = false;
   // Injected time; null: the machine's best clock. Must outlive the fabric.
   const TickClock* clock = nullptr;
   // The wall time at the start; unset: CLOCK_REALTIME, read once.
@@ -162,9 +165,20 @@ class Fabric {
 
   Port OpenPort(const PortOptions& options = {});
 
+  // A mailbox joins or leaves while messages fly: the slots that it takes or gives move with what
+  // stands behind them and all that is on its way there, in causal order, and nothing is lost or
+  // delivered twice. Slots of others stay where they are. Returns when the change is complete.
+  // kInvalidArgument: not a change that SlotTable allows. kFailedPrecondition: fixed_routes, or
+  // stopped. kResourceExhausted: a journal has no space for the record of the change.
+  absl::Status AddMailbox(uint32_t mailbox, uint32_t weight = 1);
+  absl::Status RemoveMailbox(uint32_t mailbox);
+  // Changes of the routes so far, over all starts of this journal.
+  uint64_t routing_epoch() const { return state_.routes.epoch(); }
+
   uint32_t shards() const { return state_.shards; }
-  uint32_t ShardOf(ActorId id) const { return state_.shard_of_slot[SlotTable::SlotOf(id)]; }
-  const SlotTable& slot_table() const { return slots_; }
+  uint32_t ShardOf(ActorId id) const { return state_.routes.ShardOf(id); }
+  // The table as it is now.
+  SlotTable slot_table() const;
   const TickClock& clock() const { return *state_.clock; }
   // Number of times that this journal was opened; 1 for a new or no journal.
   uint32_t boot() const { return state_.incarnation; }
@@ -205,6 +219,7 @@ class Fabric {
   Engine& engine(uint32_t index) { return *engines_[index]; }
   internal::FabricState& state() { return state_; }
   bool threaded() const { return options_.threads; }
+  bool stopped() const { return stopped_; }
 
  private:
   friend class Port;
@@ -214,6 +229,10 @@ class Fabric {
   absl::Status OpenJournals();
   void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
+  absl::Status MakeRoutes();
+  absl::Status ChangeRoutes(uint32_t mailbox, uint32_t weight);
+  void WaitUntilNoPortPublishes();
+  void WaitUntilTaken(uint32_t shard);
   // A closed port's core for a new one that sends as `source` (0: as itself), or a new one;
   // nullptr when there is none to give.
   internal::PortCore* TakePortCore(uint32_t source, bool& is_new)
@@ -222,7 +241,6 @@ class Fabric {
 
   FabricOptions options_;
   std::unique_ptr<TickClock> own_clock_;
-  SlotTable slots_;
   internal::FabricState state_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::unique_ptr<internal::Shard>> shards_;
@@ -233,6 +251,11 @@ class Fabric {
   uint64_t max_stamp_ns_ = 0;
   uint64_t spans_dropped_ = 0;
   bool stopped_ = false;
+
+  // Held by whoever needs an id to stay on its shard for a while, and by who moves it.
+  mutable Mutex routing_mutex_;  // before mutex_
+  SlotTable slots_ ABSL_GUARDED_BY(routing_mutex_);
+  std::map<uint64_t, internal::RoutingRecord> recovered_routing_;  // by epoch; for the start
 
   mutable Mutex mutex_;  // set-up: names and ports
   absl::flat_hash_map<std::string, uint32_t> id_of_name_ ABSL_GUARDED_BY(mutex_);

@@ -19,6 +19,7 @@
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/dead_letters.h"
 #include "bitactor/l2_mailbox/quarantine.h"
+#include "bitactor/l2_mailbox/routes.h"
 
 namespace bitactor::internal {
 
@@ -72,7 +73,7 @@ inline constexpr uint32_t kMaxShards = 64;
 inline constexpr uint32_t kMaxPorts = 256;  // shards' own ports included
 
 struct FabricState {
-  // Immutable once the first port exists.
+  // Immutable once the first port exists, but for the routes.
   const TickClock* clock = nullptr;
   uint64_t wall_offset_ns = 0;  // hybrid clock's now = clock's nanoseconds + this
   uint32_t shards = 0;
@@ -80,7 +81,8 @@ struct FabricState {
   size_t overflow_limit_frames = 0;
   uint64_t corruption_limit = 0;
   std::vector<std::unique_ptr<QuarantineStore>> quarantine;  // by shard
-  std::vector<uint16_t> shard_of_slot;
+  Routes routes;
+  bool has_process_barrier = false;
   std::vector<Engine*> engines;
   absl::flat_hash_map<WatermarkKey, uint64_t> watermarks;
   absl::flat_hash_map<uint32_t, uint64_t> max_watermark_of_source;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -39,7 +40,7 @@ struct Envelope {
 // Threads: its owner's thread alone.
 // Bounds: an outside port refuses when a lane is full. A shard's port holds frames back instead
 //   (kept in order, at most overflow_limit_frames), and its shard dispatches nothing until they are
-//   gone.
+//   gone. Where routes change, an outside port holds back what it had not published yet.
 // Cost: no allocation, no lock, no clock reading.
 //
 //   P1  clock_ns_ rises with every send and is at least every stamp observed (M1 of CausalMerge).
@@ -47,6 +48,9 @@ struct Envelope {
 //   P3  Frames [published, claimed) of the dirty lane are not sealed yet; Publish() seals them.
 //   P4  While frames are held back every send and answer of this port goes behind them, so nothing
 //       later is visible before something earlier.
+//   P5  Frames of the dirty lane were routed in dirty_epoch_ or later, and are published only while
+//       that is still the epoch (Routes, R1 and R2). Otherwise they are taken back, routed anew and
+//       held back until there is room.
 class PortCore {
  public:
   // `source`: the only id that an outside port sends as, its own or that of its name; 0: any, as a
@@ -71,7 +75,7 @@ class PortCore {
   void Observe(uint64_t stamp_ns) { clock_ns_ = std::max(clock_ns_, stamp_ns); }
   uint64_t clock_ns() const { return clock_ns_; }
 
-  uint32_t ShardOf(ActorId id) const { return state_->shard_of_slot[SlotOfId(id)]; }
+  uint32_t ShardOf(ActorId id) const { return state_->routes.ShardOf(id); }
 
   // Sends; visible after Publish() at the latest. kOk, kFull (outside ports), kJournalFull or
   // kClosed.
@@ -100,15 +104,27 @@ class PortCore {
   void Publish() {
     if (dirty_ == nullptr) return;
     SealUnpublished(*dirty_);
-    dirty_->Publish();
+    BeginPublication();
+    const bool routes_hold = state_->routes.epoch() == dirty_epoch_;
+    if (routes_hold) [[likely]]
+      dirty_->Publish();
+    EndPublication();
+    if (!routes_hold) [[unlikely]]
+      return RouteAnew();
     dirty_ = nullptr;
     WakeReader();
+  }
+  // Whether the port is between its last look at the routes and a publication. Any thread.
+  bool publishing() const {
+    // SYNC(port-publishing): pairs with EndPublication(); what was published is visible.
+    // Sequentially consistent: see BeginPublication().
+    return publishing_.load(std::memory_order_seq_cst);
   }
 
   bool HasUnpublished() const { return dirty_ != nullptr; }
 
-  // Shard's port: moves held-back frames into their lanes, in order, until one has no room. True
-  // when none is left.
+  // Moves held-back frames into their lanes, in order, until one has no room. True when none is
+  // left.
   bool FlushOverflow();
   bool congested() const { return !overflow_.empty(); }
   size_t overflow_frames() const { return overflow_.size(); }
@@ -126,10 +142,6 @@ class PortCore {
   void NoteNamedSequence(uint64_t sequence) { named_sequence_ = sequence; }
 
  private:
-  static constexpr uint32_t SlotOfId(ActorId id) {
-    return (static_cast<uint32_t>(id) * 0x9E3779B1u) >> 16;
-  }
-
   template <size_t kSize, typename Fill>
   SendResult SendWith(const Envelope& envelope, Fill&& fill) {
     if (IsPort(envelope.target.id)) [[unlikely]] {
@@ -137,7 +149,7 @@ class PortCore {
       fill(bytes);
       return Reply(envelope, bytes, kSize);
     }
-    const uint32_t shard = ShardOf(envelope.target.id);
+    const uint32_t shard = Route(envelope.target.id);
     if (state_->journal_full[shard].load(std::memory_order_relaxed)) [[unlikely]] {
       return Refuse(SendResult::kJournalFull, envelope);
     }
@@ -145,7 +157,10 @@ class PortCore {
     if (dirty_ != lane && dirty_ != nullptr) Publish();  // P2
     Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
     if (slot == nullptr) [[unlikely]] {
-      if (!is_shard_) return Refuse(SendResult::kFull, envelope);
+      if (!is_shard_) {
+        if (congested() && FlushOverflow()) return SendWith<kSize>(envelope, fill);
+        return Refuse(SendResult::kFull, envelope);
+      }
       Frame held;
       FillFrame<kSize>(held, envelope, fill);
       return HoldBack(held);
@@ -157,6 +172,35 @@ class PortCore {
     sent_.Add(1);
     return SendResult::kOk;
   }
+
+  // The shard to send to; with no lane dirty, this is where the epoch begins that counts (P5).
+  uint32_t Route(ActorId id) {
+    if (dirty_ == nullptr) dirty_epoch_ = state_->routes.epoch();
+    return ShardOf(id);
+  }
+  // A shard changes nothing of its routes while its port publishes: its thread takes part in each
+  // change (Fabric::ChangeRoutes).
+  void BeginPublication() {
+    if (is_shard_) return;
+    if (state_->has_process_barrier) [[likely]] {
+      // SYNC(port-publishing): pairs with publishing(). Relaxed: the barrier of who changes routes
+      // orders it before the look at the epoch; the compiler is held by the fence.
+      publishing_.store(true, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      // SYNC(port-publishing): in one order with the change of routes, for want of that barrier.
+      publishing_.exchange(true, std::memory_order_seq_cst);
+    }
+  }
+  void EndPublication() {
+    // SYNC(port-publishing): pairs with publishing().
+    if (!is_shard_) publishing_.store(false, std::memory_order_release);
+  }
+  // The frames of the dirty lane are held back, before all that is, until FlushOverflow() sends them
+  // to where the routes lead then.
+  void RouteAnew();
+  // As FlushOverflow(); the last lane stays dirty.
+  bool MoveOverflow();
 
   template <size_t kSize, typename Fill>
   void FillFrame(Frame& frame, const Envelope& envelope, Fill&& fill) {
@@ -221,6 +265,8 @@ class PortCore {
   std::vector<SpscLane<Frame>*> lanes_;
   SpscLane<Frame>* dirty_ = nullptr;
   uint32_t dirty_shard_ = 0;
+  uint64_t dirty_epoch_ = 0;
+  std::atomic<bool> publishing_{false};  // SYNC(port-publishing)
   uint64_t clock_ns_ = 0;
   uint64_t now_ns_ = 0;
   uint64_t sequence_ = 0;

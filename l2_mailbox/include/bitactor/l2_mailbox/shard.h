@@ -19,6 +19,7 @@
 #include "bitactor/l2_mailbox/causal_merge.h"
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
+#include "bitactor/l2_mailbox/handover.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/persistence/journal.h"
 #include "bitactor/tracing/span_ring.h"
@@ -94,6 +95,19 @@ class Shard final : public Poller {
   // Handles what waits for an endpoint that accepts again.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
 
+  // Handover, on this shard's thread (Fabric::ChangeRoutes says in which order). Messages for slots
+  // that come in are kept from now on,
+  void BeginIncoming(const SlotSet& slots);
+  // and so are, with their endpoints, those for slots that go out.
+  void BeginOutgoing(const SlotSet& slots);
+  // What is kept of slots that went out; they are strangers from now on.
+  Baggage EndOutgoing();
+  // Takes `baggage`, and handles what was kept in the order of stamps.
+  void EndIncoming(Baggage baggage);
+  // The tails of all lanes, and whether all before such tails has been taken from them.
+  std::vector<uint64_t> LaneTails() const;
+  bool HasTaken(const std::vector<uint64_t>& tails) const;
+
   // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection.
   void RunSoon(std::function<void()> task);
 
@@ -122,6 +136,8 @@ class Shard final : public Poller {
   bool Deliver(Frame& frame);
   void Dispatch(Endpoint& endpoint, const Frame& frame);
   [[gnu::noinline]] void Hold(Endpoint& endpoint, const Frame& frame);
+  // A frame for an id that nobody here serves.
+  [[gnu::noinline]] void DeliverToNobody(const Frame& frame);
   // A frame that waited at an endpoint goes to the one that took its place.
   void HandOver(const Frame& frame);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
@@ -144,6 +160,8 @@ class Shard final : public Poller {
   bool clock_is_fresh_ = false;
   uint64_t held_frames_ = 0;
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
+  std::unique_ptr<MovingSlots> outgoing_;  // null: none
+  std::unique_ptr<MovingSlots> incoming_;
   OwnedCounter taken_;
   OwnedCounter delivered_;
 

@@ -22,6 +22,17 @@ struct BootRecord {
   uint32_t shard = 0;
 };
 
+// A mailbox joined or left: from here on this journal's messages were routed by the table of this
+// epoch. Each shard journals it; the messages of a slot that moved are in one journal before it and
+// in another behind it.
+struct RoutingRecord {
+  static constexpr std::string_view kTypeName = "bitactor::RoutingRecord";
+
+  uint64_t epoch = 0;  // 1, 2, ... over all starts
+  uint32_t mailbox = 0;
+  uint32_t weight = 0;  // 0: it left
+};
+
 // A name got an id, for good.
 struct NameRecord {
   static constexpr std::string_view kTypeName = "bitactor::NameRecord";
