@@ -1,4 +1,4 @@
-// `bitactor trace export`.
+// `bitactor trace`, and of it `export`.
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -10,6 +10,7 @@
 #include "bitactor/tracing/chrome_export.h"
 #include "bitactor/tracing/span_file.h"
 #include "cli/commands.h"
+#include "cli/trace_commands.h"
 #include "pipeline/span_names.h"
 
 namespace bitactor::cli {
@@ -52,6 +53,7 @@ int Export(const ExportArguments& arguments) {
 void AddTraceCommands(CLI::App& app, int& exit_code) {
   CLI::App* trace = app.add_subcommand("trace", "Look at recorded spans");
   trace->require_subcommand(1);
+  AddTraceContextCommand(*trace, exit_code);
   auto arguments = std::make_shared<ExportArguments>();
   CLI::App* command = trace->add_subcommand("export", "Write spans for a viewer");
   command->add_option("SOURCE", arguments->source, "A run's journal folder, or a span file")
