@@ -4,8 +4,10 @@
 #include <blake3.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -371,6 +373,38 @@ TEST(SealedBlocksTest, AWriterThatDiedLeavesWholeBlocksAndACutOffEnd) {
   EXPECT_EQ(report->spans, 2u);
   EXPECT_EQ(report->fault->kind, SealFaultKind::kCutOff);
   EXPECT_EQ(report->fault->block, 1u);
+}
+
+// For a while no file may grow beyond 300 bytes: block 1 begins at 224 and has 224.
+TEST(SealedBlocksTest, AfterAFullDiskTheSameBlockIsWrittenAgain) {
+  test::TempDir dir;
+  absl::StatusOr<SealedBlocksWriter> writer = SealedBlocksWriter::Create(dir.File(kPath));
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_TRUE(writer->AppendSpans(Spans(1)).ok());
+
+  const auto before_signal = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 300;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Status full = writer->AppendSpans(Spans(2));
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, before_signal);
+
+  EXPECT_FALSE(full.ok());
+  EXPECT_THAT(std::string(full.message()), HasSubstr(dir.File(kPath)));
+  absl::StatusOr<SealReport> report = VerifySeals(dir.File(kPath));
+  ASSERT_TRUE(report.ok() && report->fault.has_value());
+  EXPECT_EQ(report->fault->kind, SealFaultKind::kCutOff);
+  EXPECT_EQ(report->fault->block, 1u);
+
+  EXPECT_TRUE(writer->AppendSpans(Spans(2)).ok());
+  EXPECT_TRUE(writer->Finish().ok());
+  report = VerifySeals(dir.File(kPath));
+  ASSERT_TRUE(report.ok());
+  EXPECT_FALSE(report->fault.has_value());
+  EXPECT_EQ(report->spans, 3u);
 }
 
 // Whatever is done to the bytes, if they are others than before it is seen.

@@ -43,6 +43,8 @@ std::string ShowCharacter(char c) {
   return absl::StrFormat("0x%02x", byte);
 }
 
-void AppendHex(std::string& out, uint64_t value) { absl::StrAppendFormat(&out, "%016x", value); }
+void AppendHex(std::string& out, uint64_t value) {
+  for (int shift = 60; shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 0xF];
+}
 
 }  // namespace bitactor::internal
