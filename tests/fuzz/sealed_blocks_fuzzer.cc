@@ -1,5 +1,5 @@
-// A sealed file whose spans, drop counts and damage are the input: undamaged it is whole and gives the
-// spans back; damaged in any way it has a fault.
+// A sealed file whose spans, drop counts and damage are the input: undamaged it is whole and gives
+// the spans back; damaged in any way it has a fault.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

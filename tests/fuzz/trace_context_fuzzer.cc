@@ -1,5 +1,5 @@
-// Any header fields as trace context and baggage: what is understood is sent on, read again the same.
-// One field a line; its first character chooses the name.
+// Any header fields as trace context and baggage: what is understood is sent on, and read again the
+// same. One field a line; its first character chooses the name.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -45,7 +45,7 @@ struct TraceContext {
   TraceId trace_id;
   uint64_t parent_id = 0;  // the caller's span; 0: we are the root
   bool sampled = false;    // the caller may have recorded its part
-  // The trace id was chosen at random. Who starts a trace says so; everybody else sends on what came.
+  // The trace id was chosen at random. Who starts a trace says so; all others send on what came.
   bool random_trace_id = false;
   std::vector<TracestateMember> tracestate;  // the latest to be written first
 
@@ -86,11 +86,11 @@ struct EmittedTraceContext {
   size_t cut_members = 0;  // what did not fit
 };
 
-// What to send from the span `span_id` on: version 00, the trace and flags of `context`, and our own
-// member, whose value is the span id, left of all others. Those keep their order; an older member of
-// ours goes. Over 32 members the last ones are cut. Over 512 characters whole members are cut:
-// those of more than 128 characters first, the last of them first, and then the last ones. Ours is
-// never cut.
+// What to send from the span `span_id` on: version 00, the trace and flags of `context`, and our
+// own member, whose value is the span id, left of all others. Those keep their order; an older
+// member of ours goes. Over 32 members the last ones are cut. Over 512 characters whole members are
+// cut: those of more than 128 characters first, the last of them first, and then the last ones.
+// Ours is never cut.
 //
 // Threads: any; no state.
 // Errors: none. REQUIRES: neither id is zero, every member keeps to the rules.

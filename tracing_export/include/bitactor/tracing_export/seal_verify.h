@@ -39,8 +39,8 @@ struct SealReport {
 };
 
 // Follows the chain from the first byte to the end and stops at the first fault. Every changed bit,
-// every block taken out, put in or moved, and every cut is one. What it cannot see: a chain that was
-// made anew from some block to the end. Against that, keep the last seal elsewhere and compare.
+// every block taken out, put in or moved, and every cut is one. What it cannot see: a chain that
+// was made anew from some block to the end. Against that, keep the last seal elsewhere and compare.
 // Threads: any; no state.
 // Bounds: memory for one block, 64 MiB at most.
 // Errors: those of File; kInvalidArgument when it is no sealed file, kFailedPrecondition when it is

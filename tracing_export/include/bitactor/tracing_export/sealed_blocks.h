@@ -33,10 +33,10 @@ namespace bitactor {
 //   44  4  payload bytes, at most 2^26
 //   48  8  spans that were dropped before those of this block, and are in no other one
 //   56  8  spans in the file, with those of this block
-//   64     payload: spans, 64 bytes each (SpanRecord); names, as a span file without spans; end, none
+//   64     payload: spans, 64 bytes each (SpanRecord); names as a span file without spans; or none
 //   ...    seal: BLAKE3 of all of the above, 32 bytes
-// The end is the last block of a whole file. Its seal stands for every bit of the file: who keeps it
-// elsewhere can tell this file from every other one.
+// The end is the last block of a whole file. Its seal stands for every bit of the file: who keeps
+// it elsewhere can tell this file from every other one.
 inline constexpr std::string_view kSealedFileMagic = "BITASEAL";
 inline constexpr uint32_t kSealedFileVersion = 1;
 
