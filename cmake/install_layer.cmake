@@ -33,6 +33,8 @@ function(bitactor_install_layer layer)
       list(APPEND packages Threads)
       list(APPEND cflags -pthread)
       list(APPEND libs -pthread)
+    elseif(IS_ABSOLUTE ${linked})  # a library's file
+      list(APPEND libs ${linked})
     else()
       message(FATAL_ERROR "bitactor_library(${layer} LINKS ${linked}): cmake/install_layer.cmake does not know "
         "which package ${linked} comes from, so the installed ${layer} would not find it. Add it there.")

@@ -4,42 +4,17 @@
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
+#include "utf8.h"
 
 namespace bitactor::internal {
-namespace {
-
-// Length of the UTF-8 character at the front, 0 when there is none: cut short, overlong, a
-// surrogate, or over U+10FFFF (Unicode, table 3-7).
-size_t CharacterBytes(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const auto follows = [&](size_t i, uint8_t low = 0x80, uint8_t high = 0xBF) {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const uint8_t low = first == 0xE0 ? 0xA0 : 0x80;
-    const uint8_t high = first == 0xED ? 0x9F : 0xBF;
-    return follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const uint8_t low = first == 0xF0 ? 0x90 : 0x80;
-    const uint8_t high = first == 0xF4 ? 0x8F : 0xBF;
-    return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-}  // namespace
 
 void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    const size_t size_bytes = CharacterBytes(text);
+    const size_t size_bytes = Utf8CharacterBytes(text);
     const char c = text[0];
     if (size_bytes == 0) {
-      out += "\xEF\xBF\xBD";
+      out += kReplacementCharacter;
     } else if (c == '"' || c == '\\') {
       out += '\\';
       out += c;

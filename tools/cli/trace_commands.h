@@ -1,0 +1,15 @@
+// The parts of `bitactor trace`, a file each.
+#ifndef BITACTOR_TOOLS_CLI_TRACE_COMMANDS_H_
+#define BITACTOR_TOOLS_CLI_TRACE_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+
+namespace bitactor::cli {
+
+// Each adds its command to `trace`; `exit_code` is set when it runs.
+void AddTraceContextCommand(CLI::App& trace, int& exit_code);
+void AddTraceVerifyCommand(CLI::App& trace, int& exit_code);
+
+}  // namespace bitactor::cli
+
+#endif  // BITACTOR_TOOLS_CLI_TRACE_COMMANDS_H_
