@@ -155,6 +155,7 @@ int RunBenchCommand(const BenchOptions& options, std::ostream& out, std::ostream
   RegisterTracingRows(registry);
   RegisterPersistenceRows(registry);
   RegisterPersistenceTailRows(registry);
+  RegisterDurabilityRows(registry);
   RegisterL2MailboxRows(registry);
   RegisterFabricRows(registry);
   RegisterL3GenactorRows(registry);

@@ -13,6 +13,7 @@ void RegisterL1QueueRows(Registry& registry);          // l1_queue_bench.cc: two
 void RegisterTracingRows(Registry& registry);          // tracing_bench.cc
 void RegisterPersistenceRows(Registry& registry);      // persistence_bench.cc
 void RegisterPersistenceTailRows(Registry& registry);  // persistence_tail_bench.cc
+void RegisterDurabilityRows(Registry& registry);       // durability_bench.cc
 void RegisterL2MailboxRows(Registry& registry);        // l2_mailbox_bench.cc
 void RegisterFabricRows(Registry& registry);           // fabric_bench.cc
 void RegisterL3GenactorRows(Registry& registry);       // l3_genactor_bench.cc

@@ -97,7 +97,14 @@ TEST_F(BenchRowsRunTest, ListsTheNamesThatScriptsRead) {
                            "persistence/append_first_touch",
                            "persistence/replay_rate",
                            "persistence/verify_rate",
-                           "persistence/verify_memory"}) {
+                           "persistence/verify_memory",
+                           "machine/disk_write",
+                           "persistence/group",
+                           "l1/dispatch",
+                           "l1/zero_tick",
+                           "l1/fiber_switch",
+                           "l1/timer",
+                           "l2/route"}) {
     EXPECT_THAT(out_.str(), testing::HasSubstr(std::string(name) + " ")) << name;
   }
 }

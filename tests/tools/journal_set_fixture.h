@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/l1_core/type_name.h"
+#include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/persistence/journal.h"
 #include "cli/journal_merge.h"
 #include "support/simulated_files.h"

@@ -8,9 +8,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/l2_mailbox/system_records.h"
-#include "bitactor/l1_core/type_name.h"
 #include "bitactor/persistence/journal_verify.h"
 
 namespace bitactor::cli {
