@@ -91,6 +91,13 @@ absl::Status Fabric::Validate() const {
   if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
     return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
   }
+  if (options_.journal.durability != Durability::kProcess) {
+    return absl::UnimplementedError(absl::StrCat(
+        "FabricOptions::journal.durability is `", DurabilityName(options_.journal.durability),
+        "`; a fabric journals at level `process`, for its answers do not wait for the disk: what "
+        "is "
+        "to survive a power loss goes into a Journal of its own"));
+  }
   return absl::OkStatus();
 }
 
