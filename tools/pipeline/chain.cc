@@ -21,7 +21,7 @@ template <typename... Types>
 struct TypeList {
   static std::string NameAmong(uint32_t type) {
     std::string name;
-    ((TypeId<Types>() == type ? (name = ShortName<Types>(), true) : false) || ...);
+    ((TypeId<Types>() == type ? void(name = ShortName<Types>()) : void()), ...);
     return name;
   }
   static std::vector<std::pair<uint32_t, std::string>> Names() {

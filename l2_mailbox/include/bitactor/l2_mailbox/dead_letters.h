@@ -64,7 +64,7 @@ class DeadLetterLog {
   // join.
   std::array<std::atomic<uint64_t>, kDeadLetterCauses> counts_{};
   mutable Mutex mutex_;
-  const std::unique_ptr<DeadLetter[]> letters_ ABSL_PT_GUARDED_BY(mutex_);
+  const std::unique_ptr<DeadLetter[]> letters_ ABSL_GUARDED_BY(mutex_);
   uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;  // the last is at (added_ - 1) % kept_
 };
 

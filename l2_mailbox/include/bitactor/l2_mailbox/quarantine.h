@@ -112,7 +112,7 @@ class QuarantineStore {
   const uint32_t shard_;
   const size_t capacity_frames_;
   mutable Mutex mutex_;
-  const std::unique_ptr<QuarantinedFrame[]> frames_ ABSL_PT_GUARDED_BY(mutex_);
+  const std::unique_ptr<QuarantinedFrame[]> frames_ ABSL_GUARDED_BY(mutex_);
   uint64_t quarantined_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<CorruptionReport::OfSource, kMaxSources> sources_ ABSL_GUARDED_BY(mutex_);
   size_t sources_used_ ABSL_GUARDED_BY(mutex_) = 0;
