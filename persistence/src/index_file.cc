@@ -137,6 +137,7 @@ absl::StatusOr<IndexFile> IndexFile::Read(FileSystem& files, const std::string& 
   IndexFile index;
   index.path_ = JoinPath(IndexDir(dir), IndexName(content.segment_index));
   index.units_ = content.units;
+  index.records_ = content.records;
   absl::StatusOr<std::unique_ptr<File>> file = files.Open(index.path_, FileSystem::OpenMode::kRead);
   if (!file.ok()) return file.status();
   absl::StatusOr<uint64_t> file_bytes = (*file)->SizeBytes();
@@ -172,6 +173,14 @@ absl::StatusOr<IndexFile> IndexFile::Read(FileSystem& files, const std::string& 
   body.erase(body.begin(), body.begin() + static_cast<ptrdiff_t>(table_bytes));
   index.places_ = std::move(body);
   return index;
+}
+
+uint64_t IndexFile::RecordsOf(const std::function<bool(uint32_t)>& wanted) const {
+  uint64_t records = 0;
+  for (const IndexedTarget& entry : targets_) {
+    if (wanted(entry.target)) records += entry.records;
+  }
+  return records;
 }
 
 absl::StatusOr<std::vector<uint32_t>> IndexFile::UnitsOf(

@@ -90,12 +90,15 @@ class IndexFile {
                                         const SealedContent& content);
 
   const std::vector<IndexedTarget>& targets() const { return targets_; }
+  uint64_t records() const { return records_; }
+  uint64_t RecordsOf(const std::function<bool(uint32_t)>& wanted) const;
   // The units at which the records of the wanted targets are, ascending.
   absl::StatusOr<std::vector<uint32_t>> UnitsOf(const std::function<bool(uint32_t)>& wanted) const;
 
  private:
   std::string path_;
   uint64_t units_ = 0;  // of the segment
+  uint64_t records_ = 0;
   std::vector<IndexedTarget> targets_;
   std::vector<std::byte> places_;
 };

@@ -5,6 +5,13 @@
 #include "segment_store.h"
 
 namespace bitactor {
+namespace {
+
+// A jump to a record takes as long as reading about ten that follow each other: where more than one
+// of so many is wanted, reading all is quicker.
+constexpr uint64_t kRecordsPerJump = 8;
+
+}  // namespace
 
 TargetHistory::TargetHistory(JournalReader reader, FileSystem* files, TargetFilter wanted,
                              TargetReplayOptions options)
@@ -22,19 +29,17 @@ const Record* TargetHistory::Next() {
     if (by_index_) {
       if (const Record* record = NextListed()) return record;
       if (!by_index_) continue;
-      const Position end((segment_ + 1) * segment_units_);
-      if (end >= options_.until) return nullptr;
-      Enter(segment_ + 1, end);
+      if (segment_end_ >= options_.until) return nullptr;
+      Enter(segment_ + 1, segment_end_);
       continue;
     }
     const Record* record = history_.Next();
     if (record == nullptr) return nullptr;
-    const uint64_t segment = record->position().value() / segment_units_;
-    if (segment != segment_) {
+    if (record->position() >= segment_end_) {
+      const uint64_t segment = record->position().value() / segment_units_;
       if (TakeIndex(segment, record->position())) continue;
       ++segments_read_whole_;
     }
-    resume_ = history_.next_position();
     if (wanted_(record->frame().header.target)) return record;
   }
 }
@@ -52,16 +57,15 @@ void TargetHistory::Start() {
 // Goes on at `from`, which is in this segment, or Begin() for the first one that is there.
 void TargetHistory::Enter(uint64_t segment, Position from) {
   if (TakeIndex(segment, from)) return;
-  segment_ = segment;
-  resume_ = from;
-  by_index_ = false;
   ++segments_read_whole_;
   history_.Seek(from);
 }
 
-// Whether the segment has an index that is good; then its records from `from` on come by it.
+// Whether the segment has an index that is good, and of use; then its records from `from` on come by
+// it.
 bool TargetHistory::TakeIndex(uint64_t segment, Position from) {
   segment_ = segment;
+  segment_end_ = Position((segment + 1) * segment_units_);
   resume_ = from;
   by_index_ = false;
   if (segment > internal::kMaxSegmentIndex) return false;
@@ -71,7 +75,7 @@ bool TargetHistory::TakeIndex(uint64_t segment, Position from) {
   if (!content.ok() || !content->has_value() || (*content)->units != segment_units_) return false;
   const absl::StatusOr<internal::IndexFile> file =
       internal::IndexFile::Read(*files_, reader_.dir(), **content);
-  if (!file.ok()) return false;
+  if (!file.ok() || file->RecordsOf(wanted_) * kRecordsPerJump > file->records()) return false;
   absl::StatusOr<std::vector<uint32_t>> units = file->UnitsOf(wanted_);
   if (!units.ok()) return false;
   units_ = *std::move(units);

@@ -55,7 +55,7 @@ class JournalIndexTest : public JournalFixture {
   // Three sealed segments and one in use.
   void FillFourSegments() {
     MustOpen();
-    for (uint32_t i = 0; journal_->tail().value() < 3 * kSegmentUnits + 20; ++i) AppendTo(i % 5);
+    for (uint32_t i = 0; journal_->tail().value() < 3 * kSegmentUnits + 20; ++i) AppendTo(i % 16);
   }
 
   JournalIndex MustIndex() {
@@ -141,6 +141,18 @@ TEST_F(JournalIndexTest, ATargetWithoutRecordsHasNone) {
   TargetHistory history = MustIndex().Replay(99);
   EXPECT_EQ(history.Next(), nullptr);
   EXPECT_TRUE(history.status().ok()) << history.status();
+}
+
+TEST_F(JournalIndexTest, SegmentsThatHoldManyWantedRecordsAreReadWhole) {
+  FillFourSegments();
+  Update();
+  const TargetFilter few = [](uint32_t target) { return target < 1; };
+  const TargetFilter many = [](uint32_t target) { return target < 3; };
+  for (const TargetFilter& wanted : {few, many}) {
+    TargetHistory history = MustIndex().Replay(wanted);
+    EXPECT_EQ(GivenBy(history, All()), Expected(wanted));
+    EXPECT_EQ(history.segments_read_whole(), wanted(2) ? 4u : 1u);
+  }
 }
 
 TEST_F(JournalIndexTest, ALaterReplayGoesOnWithWhatWasAppendedSince) {
@@ -280,16 +292,17 @@ TEST_F(JournalIndexTest, AnIndexThatDoesNotSayTheTruthIsNoticedWhereItIsUsed) {
   const auto content = bitactor::internal::ReadSealedContent(*files_, kDir, 1);
   ASSERT_TRUE(content.ok() && content->has_value());
   const Given expected = Expected(Only(1));
-  const uint64_t records = (*content)->records;
-  // Inside of records, behind the last one, of other targets, behind the segment; one is missing.
-  for (const auto& [first, step, count] :
-       {std::tuple(2u, 1u, records),
-        {uint32_t{kSegmentUnits} - uint32_t(records), 1u, records},
-        {1u, 2u, records},
-        {600u, 1u, records},
-        {1u, 2u, records - 1}}) {
+  const auto records = static_cast<uint32_t>((*content)->records);
+  const auto units = static_cast<uint32_t>(kSegmentUnits);
+  // Inside of records, up to the seal, of other targets, behind the segment; and one is missing.
+  for (const auto& [first, step, count] : {std::tuple(2u, 1u, records),
+                                           {units - 20, 1u, records},
+                                           {3u, 2u, records},
+                                           {units - 10, 1u, records},
+                                           {1u, 2u, records - 1}}) {
     bitactor::internal::IndexBuilder builder;
-    for (uint32_t i = 0; i < count; ++i) builder.Add(1, first + i * step);
+    for (uint32_t i = 0; i < 20; ++i) builder.Add(1, first + i * step);
+    for (uint32_t i = 20; i < count; ++i) builder.Add(99, i);
     ASSERT_TRUE((*files_->Open(IndexOf(1), FileSystem::OpenMode::kCreate))
                     ->WriteAt(0, builder.Encode(**content))
                     .ok());
