@@ -56,7 +56,7 @@ struct IndexReport {
 //   is read whole, and then, as in any segment without an index, damage ends the range, and status()
 //   says where.
 // Cost: a record from an index takes a jump, as long as reading ten that follow each other, and a
-//   segment the reading of its index: with one record of 1,000 wanted, a sixth of reading all.
+//   segment the reading of its index: with one record of 1,000 wanted, a fifth of reading all.
 class TargetHistory {
  public:
   class Iterator {
