@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gap_writer.h"
+#include "index_file.h"
 #include "recovery.h"
 #include "repair_log.h"
 #include "retired.h"
@@ -141,6 +142,9 @@ class Repairer {
     absl::StatusOr<Segment> segment = OpenSegment(
         files_, dir_, index, options_.dry_run ? File::Access::kRead : File::Access::kReadWrite);
     if (!segment.ok()) return segment.status();
+    if (!options_.dry_run) {  // the segment's seal, by which an index is known, will not change
+      if (absl::Status status = RemoveIndex(files_, dir_, index); !status.ok()) return status;
+    }
     const SegmentView view = segment->view();
     BeforeGap before{.records = 0, .last_stamp_ns = LastStampBefore(files_, dir_, index)};
     uint64_t unit = 1;

@@ -36,6 +36,40 @@ TEST_F(JournalMergeTest, AJournalKeepsItsOrderWhenAStampStepsBack) {
   EXPECT_THAT(RestOf(merge), ElementsAre(other, first, late));
 }
 
+TEST_F(JournalMergeTest, ATargetsRecordsAreTheSameByAnIndex) {
+  std::mt19937_64 random(Seed());
+  std::vector<std::string> expected;
+  for (uint64_t i = 0; i < 6000; ++i) {
+    Put put;
+    put.shard = static_cast<uint32_t>(random() % 2);
+    put.stamp_ns = i + 1;
+    put.target = static_cast<uint32_t>(random() % 50);
+    const std::string place = Append(put);
+    if (put.target == 7) expected.push_back(place);
+  }
+  RecordFilter filter;
+  filter.target = 7;
+  for (const bool indexed : {false, true}) {
+    for (const uint32_t shard : {0u, 1u}) {
+      if (!indexed) continue;
+      absl::StatusOr<JournalIndex> index = JournalIndex::Open(ShardJournalDir(kSet, shard), files_);
+      ASSERT_TRUE(index.ok()) << index.status();
+      ASSERT_GE(index->Update()->built, 2u);
+    }
+    JournalMerge merge = MustMerge(filter);
+    EXPECT_EQ(RestOf(merge), expected);
+    const std::string next = Append({.stamp_ns = 10'000, .target = 7});
+    Append({.stamp_ns = 10'001, .target = 8});
+    merge.LookAgain();
+    EXPECT_THAT(RestOf(merge), ElementsAre(next));
+    expected.push_back(next);
+    JournalMerge last = MustMerge(filter);
+    EXPECT_EQ(last.StartAtLast(2), 2u);
+    EXPECT_EQ(RestOf(last), std::vector<std::string>(expected.end() - 2, expected.end()));
+    EXPECT_TRUE(merge.status().ok()) << merge.status();
+  }
+}
+
 TEST_F(JournalMergeTest, OneJournalAloneIsOfItsOwnersShard) {
   const std::string place = Append({.shard = 3});
   absl::StatusOr<JournalMerge> merge =

@@ -339,6 +339,20 @@ TEST_F(JournalProgramTest, RepairMakesADamagedJournalReadableAgain) {
   EXPECT_THAT(RunProgram("journal repair " + run).out, HasSubstr("nothing to repair"));
 }
 
+TEST_F(JournalProgramTest, AnIndexChangesNothingThatIsShown) {
+  const std::string live = MakeLive();
+  for (int i = 0; i < 2000; ++i) Append("record " + std::to_string(i));  // all of target 0
+  const std::string before = RunProgram("journal dump --target 0 " + live).out;
+  EXPECT_EQ(LinesOf(before).size(), 2000u);
+  const Outcome index = RunProgram("journal index " + live);
+  EXPECT_EQ(index.exit_code, 0) << index.err;
+  EXPECT_EQ(index.out, live + ": 3 segments have an index, 3 of them new\n");
+  EXPECT_EQ(RunProgram("journal dump --target 0 " + live).out, before);
+  EXPECT_EQ(RunProgram("journal dump --target 1 " + live).out, "");
+  EXPECT_EQ(RunProgram("journal index " + live).out,
+            live + ": 3 segments have an index, 0 of them new\n");
+}
+
 TEST_F(JournalProgramTest, AJournalInUseIsNotRepaired) {
   ExpectWrongUse("repair " + MakeLive(), std::to_string(getpid()));
 }
@@ -411,7 +425,7 @@ TEST_F(JournalProgramTest, WrongUseNamesTheOptionAndWhatItTakes) {
 }
 
 TEST_F(JournalProgramTest, EveryCommandsHelpHasAnExampleAndTheExitCodes) {
-  for (const char* command : {"stat", "dump", "tail", "export", "verify", "repair"}) {
+  for (const char* command : {"stat", "dump", "tail", "export", "verify", "index", "repair"}) {
     const Outcome help = RunProgram(std::string("journal ") + command + " --help");
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr(std::string("  bitactor journal ") + command)) << command;

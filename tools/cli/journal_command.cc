@@ -141,6 +141,14 @@ void AddJournalCommands(CLI::App& app, int& exit_code) {
                            &VerifyCommand, exit_code, command);
   command->add_flag("--json", verify->json, "For programs");
 
+  AddCommand(
+      *journal, "index", "Note which records are whose, so that --target reads those alone",
+      "Example:\n  bitactor journal index run1\n"
+      "Makes or brings up to date DIR/index of each journal, for its sealed segments; what was "
+      "appended since is read whole. Journals may be in use. Folders `index` may be deleted.\n"
+      "Exit codes: 0 ok, 1 damage or no space, 2 wrong use",
+      &IndexCommand, exit_code, command);
+
   auto repair = AddCommand(
       *journal, "repair", "Make a damaged journal readable and appendable again",
       "Examples:\n"

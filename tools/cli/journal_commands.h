@@ -27,6 +27,10 @@ struct RepairArguments {
   bool json = false;
 };
 
+struct IndexArguments {
+  std::string dir;
+};
+
 struct DumpArguments {
   std::string dir;
   FilterArguments filter;
@@ -57,6 +61,7 @@ struct ExportArguments {
 int StatCommand(const StatArguments& arguments);
 int VerifyCommand(const VerifyArguments& arguments);
 int RepairCommand(const RepairArguments& arguments);
+int IndexCommand(const IndexArguments& arguments);
 int DumpCommand(const DumpArguments& arguments);
 int TailCommand(const TailArguments& arguments);
 int ExportCommand(const ExportArguments& arguments);

@@ -104,7 +104,14 @@ absl::StatusOr<JournalMerge> JournalMerge::Open(FileSystem& files, const std::st
     const Position first(
         std::max(merge.filter_.from.value() / units, SegmentsOf(files, journal.dir).first) * units);
     History history = reader->Replay({.from = first, .skip_gaps = true});
-    merge.sources_.push_back({journal.shard, *std::move(reader), std::move(history), units, first});
+    std::optional<TargetHistory> of_target;
+    if (merge.filter_.target.has_value()) {
+      absl::StatusOr<JournalIndex> index = JournalIndex::Open(journal.dir, files);
+      if (!index.ok()) return index.status();
+      of_target = index->Replay(*merge.filter_.target, {.from = first, .skip_gaps = true});
+    }
+    merge.sources_.push_back({journal.shard, *std::move(reader), std::move(history),
+                              std::move(of_target), units, first});
     // For progress alone, so damage that stands in the way is left to the reading.
     if (absl::StatusOr<JournalStat> stat = StatJournal(journal.dir, files); stat.ok()) {
       const Position end = std::min(stat->tail, merge.filter_.to);
@@ -116,7 +123,7 @@ absl::StatusOr<JournalMerge> JournalMerge::Open(FileSystem& files, const std::st
 
 void JournalMerge::Fill(Source& source) const {
   while (source.head == nullptr && !source.ended && !source.complete) {
-    const Record* record = source.history.Next();
+    const Record* record = source.Next();
     if (record == nullptr) {
       source.ended = true;
     } else if (record->position() >= filter_.to) {
@@ -144,8 +151,12 @@ std::optional<PlacedRecord> JournalMerge::Next() {
 
 void JournalMerge::LookAgain() {
   for (Source& source : sources_) {
-    if (!source.ended || !source.history.status().ok()) continue;
-    source.history.Seek(source.history.next_position());
+    if (!source.ended || !source.status().ok()) continue;
+    if (source.of_target.has_value()) {
+      source.ReadAll(source.next_position());
+    } else {
+      source.history.Seek(source.next_position());
+    }
     source.ended = false;
   }
 }
@@ -159,9 +170,7 @@ std::vector<Position> JournalMerge::LastOf(Source& source, uint64_t count) const
   // Two at least: the last segment may be one that the writer made ahead.
   for (uint64_t back = 2;; back *= 2) {
     const uint64_t begin = std::max(first_segment, end - std::min(end, back));
-    source.history =
-        source.reader.Replay({.from = Position(begin * source.segment_units), .skip_gaps = true});
-    source.ended = source.complete = false;
+    source.ReadAll(Position(begin * source.segment_units));
     last.clear();
     for (Fill(source); source.head != nullptr; Fill(source)) {
       last.push_back(source.head->position());
@@ -179,8 +188,7 @@ uint64_t JournalMerge::StartAtLast(uint64_t count) {
     const std::vector<Position> last = LastOf(source, count);
     if (last.empty()) continue;
     found += last.size();
-    source.history = source.reader.Replay({.from = last.front(), .skip_gaps = true});
-    source.ended = source.complete = false;
+    source.ReadAll(last.front());
   }
   for (; found > count; --found) Next();
   return found;
@@ -189,7 +197,7 @@ uint64_t JournalMerge::StartAtLast(uint64_t count) {
 absl::Status JournalMerge::status() const {
   absl::Status status;
   for (const Source& source : sources_) {
-    const absl::Status& one = source.history.status();
+    const absl::Status& one = source.status();
     if (one.ok()) continue;
     status = status.ok()
                  ? one
@@ -200,14 +208,14 @@ absl::Status JournalMerge::status() const {
 
 uint64_t JournalMerge::gaps() const {
   uint64_t gaps = 0;
-  for (const Source& source : sources_) gaps += source.history.gaps_skipped();
+  for (const Source& source : sources_) gaps += source.gaps();
   return gaps;
 }
 
 uint64_t JournalMerge::passed_bytes() const {
   uint64_t units = 0;
   for (const Source& source : sources_) {
-    units += source.history.next_position().value() - source.first.value();
+    units += source.next_position().value() - source.first.value();
   }
   return units * kFrameUnitBytes;
 }

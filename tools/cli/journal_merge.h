@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitactor/l1_core/file.h"
+#include "bitactor/persistence/journal_index.h"
 #include "bitactor/persistence/journal_reader.h"
 #include "cli/journal_filter.h"
 
@@ -39,7 +40,8 @@ struct PlacedRecord {
 //   that appear while the journals are read come when they are met.
 // Threads: one.
 // Bounds: one mapped segment a journal.
-// Errors: damage ends the journal that has it; the others go on.
+// Errors: damage ends the journal that has it; the others go on. With a target, of segments that have
+//   an index only its records are read, and damage elsewhere is not met.
 class JournalMerge {
  public:
   static absl::StatusOr<JournalMerge> Open(FileSystem& files, const std::string& dir,
@@ -67,11 +69,29 @@ class JournalMerge {
     uint32_t shard;
     JournalReader reader;
     History history;
+    std::optional<TargetHistory> of_target;  // read instead, when the filter names one
     uint64_t segment_units;
     Position first;                // where reading begins, a segment's beginning
     const Record* head = nullptr;  // read, not yet given
     bool ended = false;            // nothing more until LookAgain()
     bool complete = false;         // nothing more at all
+
+    const Record* Next() { return of_target.has_value() ? of_target->Next() : history.Next(); }
+    const absl::Status& status() const {
+      return of_target.has_value() ? of_target->status() : history.status();
+    }
+    uint64_t gaps() const {
+      return of_target.has_value() ? of_target->gaps_skipped() : history.gaps_skipped();
+    }
+    Position next_position() const {
+      return of_target.has_value() ? of_target->next_position() : history.next_position();
+    }
+    // Goes on with all records from there.
+    void ReadAll(Position from) {
+      of_target.reset();
+      history = reader.Replay({.from = from, .skip_gaps = true});
+      ended = complete = false;
+    }
   };
 
   JournalMerge(FileSystem& files, RecordFilter filter) : files_(&files), filter_(filter) {}
