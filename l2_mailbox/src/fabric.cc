@@ -164,6 +164,7 @@ absl::Status Fabric::StartShards() {
   }
   if (options_.before_run) options_.before_run(*this);
   if (options_.threads) {
+    running_ = true;
     for (auto& engine : engines_) {
       threads_.emplace_back([&engine](std::stop_token stop) { engine->Run(stop); });
     }
@@ -223,7 +224,7 @@ void Fabric::AdoptName(const NameRecord& record) {
 }
 
 void Fabric::RunOnShard(uint32_t shard, const std::function<void()>& task) {
-  if (!options_.threads || stopped_ || internal::CurrentShard() == shards_[shard].get()) {
+  if (!running_ || stopped() || internal::CurrentShard() == shards_[shard].get()) {
     task();
     return;
   }
@@ -243,16 +244,14 @@ absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_
         absl::StrFormat("a name of %d bytes cannot be interned: 1 to %d bytes are allowed (\"%s\")",
                         name.size(), NameRecord::kMaxNameBytes, name.substr(0, 40)));
   }
+  if (const std::optional<ActorId> known = Find(name)) return Address{*known};
+  MutexLock routing(&routing_mutex_);  // one at a time: known once it is in its place
+  if (const std::optional<ActorId> known = Find(name)) return Address{*known};
   uint32_t id = 0;
   {
     MutexLock lock(&mutex_);
-    const auto [place, is_new] = id_of_name_.try_emplace(std::string(name), next_id_);
-    id = place->second;
-    if (!is_new) return Address{ActorId{id}};
-    names_[id] = NameRecord::Of(id, class_type, name);
-    ++next_id_;
+    id = next_id_++;
   }
-  MutexLock routing(&routing_mutex_);
   internal::Shard& owner = *shards_[ShardOf(ActorId{id})];
   bool journalled = true;
   RunOnShard(owner.index(), [&] {
@@ -267,6 +266,7 @@ absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_
         "the name \"", std::string(name), "\" could not be journalled: no space below ",
         options_.journal_dir, "; free some and start again"));
   }
+  AdoptName(NameRecord::Of(id, class_type, name));
   return Address{ActorId{id}};
 }
 
@@ -325,6 +325,7 @@ void Fabric::WaitIdle() {
   // counted as taken, so equal sums mean that at the moment between the two readings nothing was on
   // its way and no handler ran.
   const auto sums_agree = [this] {
+    MutexLock routing(&routing_mutex_);  // what is handed over is counted twice, or not at all
     uint64_t taken = 0;
     uint64_t waiting = 0;
     for (uint32_t i = 0; i < state_.shards; ++i) {
@@ -349,6 +350,7 @@ void Fabric::WaitIdle() {
 }
 
 FabricCounters Fabric::Counters() {
+  MutexLock routing(&routing_mutex_);
   FabricCounters counters;
   counters.dead_letters = state_.dead_letters.Counts();
   counters.quarantined = Corruption().quarantined;
@@ -365,6 +367,7 @@ FabricCounters Fabric::Counters() {
   MutexLock lock(&mutex_);
   for (auto& port : port_cores_) {
     counters.sent += port->sent().Read();
+    counters.replied += port->replied().Read();  // to a port, which a port cannot: dead letters
     counters.read_by_ports += port->read().Read();
     for (size_t i = 0; i < kSendResults; ++i) {
       counters.refused[i] += port->refused(static_cast<SendResult>(i));
@@ -377,6 +380,7 @@ FabricCounters Fabric::Counters() {
 }
 
 uint64_t Fabric::Overruns() {
+  MutexLock routing(&routing_mutex_);
   uint64_t overruns = 0;
   for (uint32_t i = 0; i < state_.shards; ++i) {
     RunOnShard(i, [&] {
@@ -430,11 +434,13 @@ CorruptionReport Fabric::Corruption() const {
 }
 
 absl::Status Fabric::Stop() {
-  if (stopped_) return absl::OkStatus();
+  MutexLock routing(&routing_mutex_);  // whoever waits for a shard gets there first
+  if (stopped()) return absl::OkStatus();
   for (std::jthread& thread : threads_) thread.request_stop();
   for (auto& engine : engines_) engine->Wake();
   threads_.clear();
-  stopped_ = true;
+  // SYNC(fabric-stopped): pairs with stopped().
+  stopped_.store(true, std::memory_order_release);
   absl::Status first;
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());

@@ -20,6 +20,8 @@ internal::PortCore* Fabric::TakePortCore(uint32_t source, bool& is_new) {
     if (core->source() != (source != 0 ? source : core->id())) continue;
     // Relaxed: a port that is just being cut off refuses by itself.
     if (source == 0 && state_.cut_off[core->index()].load(std::memory_order_relaxed)) continue;
+    // Nor for the faults of who had it before.
+    if (source == 0 && state_.corruption_limit != 0 && !core->LanesEmpty()) continue;
     free_ports_.erase(place);
     return core;
   }

@@ -28,13 +28,13 @@ using SlotsOfShards = std::map<uint32_t, SlotSet>;
 }  // namespace
 
 SlotTable Fabric::slot_table() const {
-  MutexLock lock(&routing_mutex_);
+  MutexLock lock(&mutex_);
   return slots_;
 }
 
 // The table that FabricOptions::mailboxes makes, changed as the journals tell.
 absl::Status Fabric::MakeRoutes() {
-  MutexLock lock(&routing_mutex_);
+  MutexLock lock(&mutex_);
   for (uint32_t mailbox = 0; mailbox < options_.mailboxes; ++mailbox) {
     if (absl::Status status = slots_.Join(mailbox); !status.ok()) return status;
   }
@@ -74,19 +74,24 @@ absl::Status Fabric::RemoveMailbox(uint32_t mailbox) { return ChangeRoutes(mailb
 //   H6  P gives Q endpoints, what it kept and its clock; Q orders all by stamp and goes on. What comes
 //       later is not the cause of anything that was kept, by H4 and H5.
 absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
-  if (options_.fixed_routes || stopped_) {
+  if (internal::CurrentShard() != nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "mailbox ", mailbox, " can neither join nor leave: ",
-        stopped_ ? "the fabric has stopped"
-                 : "its endpoints stay on their shards (FabricOptions::fixed_routes)"));
+        "mailbox ", mailbox, " can neither join nor leave: a handler asks, and the change would ",
+        "wait for its end"));
   }
   MutexLock lock(&routing_mutex_);
+  if (options_.fixed_routes || stopped()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "mailbox ", mailbox, " can neither join nor leave: ",
+        stopped() ? "the fabric has stopped"
+                  : "its endpoints stay on their shards (FabricOptions::fixed_routes)"));
+  }
   if (absl::Status health = Health(); !health.ok()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("mailbox ", mailbox, " can neither join nor leave: ", health.message()));
   }
   const RoutingRecord change{state_.routes.epoch() + 1, mailbox, weight};
-  SlotTable table = slots_;
+  SlotTable table = slot_table();
   if (absl::Status status = Apply(change, table); !status.ok()) return status;
   SlotsOfShards out;
   SlotsOfShards in;
@@ -139,6 +144,7 @@ absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
   for (const auto& [q, slots] : in) {  // H6
     RunOnShard(q, [this, q = q, &baggage] { shards_[q]->EndIncoming(std::move(baggage[q])); });
   }
+  MutexLock tables(&mutex_);
   slots_ = std::move(table);
   return absl::OkStatus();
 }
@@ -154,11 +160,11 @@ void Fabric::WaitUntilNoPortPublishes() {
 
 // Until the shard has taken from its lanes all that is published in them now.
 void Fabric::WaitUntilTaken(uint32_t shard) {
-  std::vector<uint64_t> tails;
-  RunOnShard(shard, [&] { tails = shards_[shard]->LaneTails(); });
+  internal::TakenMark mark;
+  RunOnShard(shard, [&] { mark = shards_[shard]->Mark(); });
   for (bool taken = false; !taken;) {
     if (!options_.threads) Poll();
-    RunOnShard(shard, [&] { taken = shards_[shard]->HasTaken(tails); });
+    RunOnShard(shard, [&] { taken = shards_[shard]->HasTaken(mark); });
   }
 }
 

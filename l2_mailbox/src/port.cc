@@ -41,8 +41,20 @@ Port& Port::operator=(Port&& other) noexcept {
 
 Port::~Port() {
   if (core_ == nullptr) return;
+  PublishAll();
+  fabric_->ClosePort(core_, replies_);
+}
+
+void Port::Flush() {
+  if (core_ == nullptr) return;
+  BITACTOR_DCHECK(owner_.IsCaller());
+  PublishAll();
+  in_burst_ = false;
+}
+
+void Port::PublishAll() {
   core_->Publish();
-  // Held back where routes changed; accepted, so it has to go.
+  // Held back where routes changed; accepted, so it has to go, whether or not another send follows.
   while (core_->congested() && !core_->FlushOverflow() && !fabric_->stopped()) {
     if (fabric_->threaded()) {
       std::this_thread::yield();
@@ -50,16 +62,6 @@ Port::~Port() {
       fabric_->Poll();
     }
   }
-  fabric_->ClosePort(core_, replies_);
-}
-
-void Port::Flush() {
-  if (core_ == nullptr) return;
-  BITACTOR_DCHECK(owner_.IsCaller());
-  core_->Publish();
-  if (core_->congested()) [[unlikely]]
-    core_->FlushOverflow();
-  in_burst_ = false;
 }
 
 // At the first send and not at the last flush: a port that was idle must not stamp with the time
@@ -120,7 +122,8 @@ absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint3
 
 absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
                                        uint64_t timeout_ns) {
-  Flush();
+  core_->Publish();  // and no waiting for room: that counts by the timeout
+  in_burst_ = false;
   if (result != SendResult::kOk) {
     return absl::UnavailableError(
         absl::StrCat("the request was not sent: ", SendResultName(result)));

@@ -108,6 +108,7 @@ bool PortCore::MoveOverflow() {
     if (is_answer) {
       GiveAnswer(overflow_.Front());
       overflow_.PopFront();
+      ++overflow_gone_;
       continue;
     }
     Frame* slot = lane->Claim();
@@ -117,6 +118,7 @@ bool PortCore::MoveOverflow() {
     dirty_ = lane;
     dirty_shard_ = shard;
     overflow_.PopFront();
+    ++overflow_gone_;
   }
   return true;
 }
@@ -127,6 +129,7 @@ void PortCore::RouteAnew() {
   for (uint64_t index = lane.published(); index < lane.claimed(); ++index) {
     frames.PushBack(lane.Filled(index));
   }
+  overflow_gone_ -= frames.size();
   lane.Retract();
   dirty_ = nullptr;
   for (; !overflow_.empty(); overflow_.PopFront()) frames.PushBack(overflow_.Front());

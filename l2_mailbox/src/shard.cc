@@ -191,7 +191,8 @@ size_t Shard::RunTasks() {
 
 bool Shard::HasWork() {
   // SYNC(shard-tasks)
-  return has_tasks_.load(std::memory_order_acquire) || port_.congested() || merge_.HasFrames();
+  return has_tasks_.load(std::memory_order_acquire) || port_.congested() || !arrived_.empty() ||
+         merge_.HasFrames();
 }
 
 size_t Shard::Poll() {
@@ -221,6 +222,13 @@ size_t Shard::Poll() {
       work += merge_.SpillAll(quarantine);
       break;
     }
+    if (!arrived_.empty()) [[unlikely]] {
+      ++work;
+      if (!DeliverArrived(left)) {
+        work += merge_.SpillAll(quarantine);
+        break;
+      }
+    }
     work += merge_.Pass(left, deliver, quarantine);
   } while (++passes < kMaxPasses && left > 0 && (port_.HasUnpublished() || merge_.HasFrames()));
   if (!meter_.empty()) ReadClock();
@@ -249,11 +257,6 @@ bool Shard::Deliver(Frame& frame) {
 void Shard::DeliverToNobody(const Frame& frame) {
   for (MovingSlots* moving : {outgoing_.get(), incoming_.get()}) {
     if (moving == nullptr || !moving->Has(frame.header.target)) continue;
-    if (moving->frames.size() >= state_->overflow_limit_frames) {
-      DeadLetterFrame(DeadLetterCause::kMailboxFull, frame);
-      taken_.Add(1);
-      return;
-    }
     moving->frames.PushBack(frame);
     ++held_frames_;
     return;
@@ -289,7 +292,6 @@ Baggage Shard::EndOutgoing() {
 }
 
 void Shard::EndIncoming(Baggage baggage) {
-  const CurrentShardScope scope(this);
   port_.Observe(baggage.clock_ns);
   for (auto& endpoint : baggage.endpoints) {
     held_frames_ += endpoint->held().size();
@@ -307,21 +309,32 @@ void Shard::EndIncoming(Baggage baggage) {
                      return std::tie(a.header.stamp_ns, a.header.source, a.header.message_id) <
                             std::tie(b.header.stamp_ns, b.header.source, b.header.message_id);
                    });
+  for (const Frame& frame : baggage.frames) arrived_.PushBack(frame);
+}
+
+bool Shard::DeliverArrived(size_t& left) {
   ReadClock();
-  for (Frame& frame : baggage.frames) Deliver(frame);
-  if (!meter_.empty()) ReadClock();
-  port_.Publish();
+  bool go_on = true;
+  for (; go_on && left > 0 && !arrived_.empty(); --left) {
+    Frame frame = arrived_.Front();
+    arrived_.PopFront();
+    go_on = Deliver(frame);
+  }
+  port_.Publish();  // before lanes are read again (M2)
+  return arrived_.empty() && go_on;
 }
 
-std::vector<uint64_t> Shard::LaneTails() const {
-  std::vector<uint64_t> tails;
-  for (const auto& lane : merge_.lanes()) tails.push_back(lane->published());
-  return tails;
+TakenMark Shard::Mark() const {
+  TakenMark mark;
+  for (const auto& lane : merge_.lanes()) mark.tails.push_back(lane->published());
+  mark.overflow_end = port_.OverflowEnd();
+  return mark;
 }
 
-bool Shard::HasTaken(const std::vector<uint64_t>& tails) const {
-  for (size_t i = 0; i < tails.size(); ++i) {
-    if (merge_.lanes()[i]->next() < tails[i]) return false;
+bool Shard::HasTaken(const TakenMark& mark) const {
+  if (!arrived_.empty() || !port_.HasFlushed(mark.overflow_end)) return false;
+  for (size_t i = 0; i < mark.tails.size(); ++i) {
+    if (merge_.lanes()[i]->next() < mark.tails[i]) return false;
   }
   return true;
 }
@@ -440,7 +453,7 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
 }
 
 uint64_t Shard::QueuedFrames() {
-  uint64_t queued = held_frames_ + port_.overflow_frames();
+  uint64_t queued = held_frames_ + arrived_.size() + port_.overflow_frames();
   for (const auto& lane : merge_.lanes()) queued += lane->Waiting();
   return queued;
 }

@@ -34,6 +34,9 @@ Position JournalWriter::AppendBlock(const FrameHeader& fields, std::span<const s
     summary.chain = Crc32c(summary.chain, &commit_word, sizeof(commit_word));
     done += body.size();
     NoteProgress(tail_.load(std::memory_order_relaxed));
+    // Whatever comes next, this record's frame or after a refusal another one, may be the first
+    // record of the segment, which only AppendSlow() notes.
+    limit_ = 0;
   }
   Frame frame{};
   frame.header = fields;
@@ -49,11 +52,9 @@ uint64_t JournalWriter::StoreBlockPart(const FrameHeader& part, std::span<const 
   const uint64_t at = tail_.load(std::memory_order_relaxed);
   std::byte* to = data_ + (at - begin_) * kFrameUnitBytes;
   std::memcpy(to + kFrameUnitBytes, bytes.data(), bytes.size());
-  // The body is there before the slot is; Store() moves the tail behind the header alone.
-  const uint64_t commit_word = Store(part, at, 1);
-  // SYNC(journal-tail): pairs with tail().
-  tail_.store(at + BlockSlotUnits(bytes.size()), std::memory_order_release);
-  return commit_word;
+  // The body is there before the slot is. The tail moves over both at once: a tail inside of a part
+  // would get into a cut.
+  return Store(part, at, 1, BlockSlotUnits(bytes.size()));
 }
 
 }  // namespace bitactor::internal

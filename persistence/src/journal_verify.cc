@@ -104,8 +104,9 @@ class Verifier {
           TakeSlot(unit, slot);
           unit += slot.units;
         } else {
-          EndRun();
           const uint64_t next = SkipInvalid(index, unit);
+          if (next == unit) continue;  // written just now, maybe the frame of the parts so far
+          EndRun();
           if (next == view_.units) break;
           unit = next;
         }
@@ -128,6 +129,8 @@ class Verifier {
       Add({.kind = kind, .file = path, .detail = std::string(why.message())});
       return Segment{};
     };
+    // One that is still there may go on from one that is not.
+    if (IsRetired(files_, dir_, index)) return Segment{};
     absl::StatusOr<SegmentHeader> header = ReadSegmentHeader(files_, dir_, index);
     if (absl::IsNotFound(header.status())) {
       if (IsRetired(files_, dir_, index)) return Segment{};

@@ -31,10 +31,12 @@ absl::StatusOr<std::optional<CutEntry>> FindCutEntry(const std::string& dir,
   absl::StatusOr<std::optional<Cut>> cut = ReadCut(*options.files, dir);
   if (!cut.ok()) return cut.status();
   if (!cut->has_value()) return std::nullopt;
-  if ((*cut)->moved && set == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        dir, ": this journal belongs to a set, whose cut says what of it is durable: open it with ",
-        "the set's GroupCommit in JournalOptions::group, at level group or each"));
+  // Also with another set: the cut of its own would name it.
+  if ((*cut)->moved) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(dir, ": this journal belongs to ", set == nullptr ? "a" : "another",
+                     " set, whose cut says what of it is durable: open it with ",
+                     "that set's GroupCommit in JournalOptions::group, at level group or each"));
   }
   const CutEntry* entry = (*cut)->Find(options.owner_number);
   if (entry == nullptr) return std::nullopt;

@@ -159,12 +159,18 @@ bool RecordCursor::MapSegmentOf(uint64_t position) {
   segment_.reset();
   absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kRead);
   if (!segment.ok()) {
-    absl::Status status = absl::IsNotFound(segment.status())
-                              ? CheckAvailable(files_, dir_, position, units_)
-                              : segment.status();
+    absl::Status status = segment.status();
+    bool is_missing = end_kind_ == End::kCommitted;
+    if (absl::IsNotFound(status)) {
+      // A segment is never made before the one in front of it.
+      const absl::StatusOr<std::vector<uint32_t>> there = ListAllSegments(files_, dir_);
+      is_missing = is_missing || (there.ok() && !there->empty() && there->back() > index &&
+                                  !std::binary_search(there->begin(), there->end(), index));
+      status = CheckAvailable(files_, dir_, position, units_);
+    }
     if (!status.ok()) {
       Fail(std::move(status));
-    } else if (end_kind_ == End::kCommitted) {
+    } else if (is_missing) {
       Fail(DamageError(dir_, absl::StrCat(SegmentPath(dir_, index), ": this segment is missing")));
     } else {
       stopped_ = Stopped::kForNow;

@@ -200,6 +200,11 @@ absl::StatusOr<RecoveredJournal> RecoverJournal(const SegmentMaker& maker, const
   recovered.sealed = scan.sealed || (scan.end_unit == 1 && kept > 0);
   recovered.sums = scan.sums;
   recovered.synced = machine_restarted ? recovered.tail : cut != nullptr ? cut->tail : 0;
+  // Before the first segment there is nothing to sync; its header was synced before those went.
+  if (retired->first_segment > 0) {
+    recovered.synced =
+        std::max(recovered.synced, retired->first_segment * segment->view().units + kFirstPosition);
+  }
   report.closed_clean = recovered.sealed && report.torn_bytes == 0 && report.lost_segments == 0;
   report.records_scanned = scan.sums.records;
   report.tail = Position(recovered.tail);

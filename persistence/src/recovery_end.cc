@@ -213,6 +213,8 @@ absl::StatusOr<Ending> FindEndAtCut(FileSystem& files, const std::string& dir,
   if (!units.ok()) return units.status();
   const uint32_t index = SegmentBefore(cut, *units);
   if (index > segments.back()) return AcknowledgedIsMissing(dir, index, cut);
+  // A later cut is lost: no segment goes before a cut that is behind it was written.
+  if (index < segments.front()) return FindEndOfSoundBeginning(files, dir, segments, 0);
   absl::StatusOr<Segment> segment = OpenSegment(files, dir, index, File::Access::kRead);
   if (!segment.ok()) return segment.status();
   absl::StatusOr<Seal> previous = SealBefore(files, dir, segments.front(), index);

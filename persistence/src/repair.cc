@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cut_file.h"
 #include "gap_writer.h"
 #include "index_file.h"
 #include "recovery.h"
@@ -179,7 +180,43 @@ class Repairer {
       BITACTOR_CHECK(!report_.actions.empty());
       report_.actions.back().copy = recovered->report.torn_copy;
     }
-    return absl::OkStatus();
+    return MoveCut(recovered->tail);
+  }
+
+  // What was acknowledged and is lost must not keep the journal from being opened, and a gap may
+  // reach over the cut: it moves to the tail, and all before that is on the disk first.
+  absl::Status MoveCut(uint64_t tail) {
+    absl::StatusOr<std::optional<Cut>> cut = ReadCut(files_, dir_);
+    if (!cut.ok()) return cut.status();
+    if (!cut->has_value()) return absl::OkStatus();
+    const CutEntry* entry = (*cut)->Find(known_.owner_number);
+    if (entry == nullptr || (entry->tail <= tail && report_.actions.empty())) {
+      return absl::OkStatus();
+    }
+    if (entry->tail > tail) {
+      report_.actions.push_back(
+          {.file = JoinPath(dir_, kCutName),
+           .position = Position(tail),
+           .what = absl::StrCat("all before position ", entry->tail,
+                                " was acknowledged as durable, and this is where the journal ends "
+                                "now: the cut was moved back")});
+    }
+    absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
+    if (!segments.ok()) return segments.status();
+    for (const uint32_t index : *segments) {
+      absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kReadWrite);
+      if (!segment.ok()) return segment.status();
+      if (absl::Status status = segment->file->Sync(); !status.ok()) return status;
+    }
+    if (absl::Status status = files_.SyncDirectory(dir_); !status.ok()) return status;
+    absl::StatusOr<std::unique_ptr<CutFile>> file = CutFile::Open(files_, dir_);
+    if (!file.ok()) return file.status();
+    Cut next = (*file)->cut();
+    next.stamp_ns = options_.now_ns();
+    next.At(known_.owner_number).tail = tail;
+    next.At(known_.owner_number).boot_id = files_.BootId();
+    absl::Status status = (*file)->Write(next);
+    return status.ok() ? (*file)->Write(std::move(next)) : status;
   }
 
   static RepairAction ActionFor(const Damage& damage, const char* done) {

@@ -45,9 +45,12 @@ class Retention {
     std::vector<Retired> marks = {before};  // after each segment that may go
     uint32_t asked = 0;
     for (uint32_t index = before.first_segment; index < current; ++index) {
+      // Only its age needs the seal: one that nobody asks for may be damaged.
+      const bool asked_by_place = AskedByPlace(index, current);
+      if (!asked_by_place && options_.max_age_ns == ~uint64_t{0}) break;
       absl::StatusOr<Seal> seal = SealOf(index);
       if (!seal.ok()) return seal.status();
-      if (!Asked(index, current, *seal)) break;
+      if (!asked_by_place && !IsOld(*seal)) break;
       ++asked;
       if ((uint64_t{index} + 1) * units_ > options_.keep_from.value()) continue;
       Retired next = marks.back();
@@ -83,12 +86,12 @@ class Retention {
                                           "retired"));
   }
 
-  bool Asked(uint32_t index, uint32_t current, const Seal& seal) const {
+  bool AskedByPlace(uint32_t index, uint32_t current) const {
     const uint64_t bytes = (uint64_t{current} + 1 - index) * segment_bytes_;
-    const bool old =
-        now_ns_ > seal.last_stamp_ns && now_ns_ - seal.last_stamp_ns > options_.max_age_ns;
-    const bool before = (uint64_t{index} + 1) * units_ <= options_.before.value();
-    return bytes > options_.max_bytes || old || before;
+    return bytes > options_.max_bytes || (uint64_t{index} + 1) * units_ <= options_.before.value();
+  }
+  bool IsOld(const Seal& seal) const {
+    return now_ns_ > seal.last_stamp_ns && now_ns_ - seal.last_stamp_ns > options_.max_age_ns;
   }
 
   FileSystem& files_;

@@ -198,5 +198,124 @@ TEST_F(FabricRoutingTest, ARestartRoutesAsBefore) {
   }
 }
 
+// The first name of a shard, which goes to shard `to` when mailbox `from` leaves.
+Address NameThatMoves(Fabric& fabric, uint32_t from, uint32_t to, const char* prefix) {
+  SlotTable after = fabric.slot_table();
+  EXPECT_TRUE(after.Leave(from).ok());
+  for (int i = 0;; ++i) {
+    const Address name = fabric.Intern(absl::StrCat(prefix, i));
+    if (fabric.ShardOf(name.id) == from && after.MailboxOf(name.id) % fabric.shards() == to) {
+      return name;
+    }
+  }
+}
+Address NameOn(Fabric& fabric, uint32_t shard, const char* prefix) {
+  for (int i = 0;; ++i) {
+    const Address name = fabric.Intern(absl::StrCat(prefix, i));
+    if (fabric.ShardOf(name.id) == shard) return name;
+  }
+}
+
+class HandoverTest : public FabricRoutingTest {
+ protected:
+  // Three shards with a mailbox each.
+  std::unique_ptr<Fabric> StartThree(FabricOptions options) {
+    options.mailboxes = 3;
+    return Fabric::Start(std::move(options)).value();
+  }
+};
+
+TEST_F(HandoverTest, WhatAMovedMailboxSentBeforeArrivesBeforeWhatItSendsAfterwards) {
+  FabricOptions options = Options();
+  options.lane_slots = 2;
+  auto fabric = StartThree(options);
+  std::vector<uint64_t> seen;
+  const Address z =
+      fabric->Serve(fabric->NameOf(NameOn(*fabric, 2, "z").id),
+                    [&](const Message& m, Sender&) { seen.push_back(m.As<Number>().value); });
+  uint64_t next = 0;
+  const Address x = fabric->Serve(fabric->NameOf(NameThatMoves(*fabric, 0, 1, "x").id),
+                                  [&](const Message&, Sender& out) {
+                                    for (int i = 0; i < 10; ++i) out.Send(z, Number{next++});
+                                  });
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(x, Number{0}), SendResult::kOk);
+  for (int i = 0; i < 4; ++i) fabric->engine(0).Poll();  // it holds back most of what it sends
+  ASSERT_TRUE(fabric->RemoveMailbox(0).ok());
+  ASSERT_EQ(port.Send(x, Number{0}), SendResult::kOk);
+  fabric->WaitIdle();
+  ASSERT_EQ(seen.size(), 20u);
+  for (uint64_t i = 0; i < 20; ++i) EXPECT_EQ(seen[i], i);
+}
+
+TEST_F(HandoverTest, LosesNothingWhereLittleMayBeHeldBack) {
+  FabricOptions options = Options();
+  options.overflow_frames = 4;
+  auto fabric = StartThree(options);
+  uint64_t seen = 0;
+  const Address x = fabric->Serve(fabric->NameOf(NameThatMoves(*fabric, 0, 1, "x").id),
+                                  [&](const Message&, Sender&) { ++seen; });
+  Port port = fabric->OpenPort();
+  for (uint64_t i = 0; i < 10; ++i) ASSERT_EQ(port.Send(x, Number{i}), SendResult::kOk);
+  ASSERT_TRUE(fabric->RemoveMailbox(0).ok());
+  fabric->WaitIdle();
+  EXPECT_EQ(seen, 10u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(HandoverTest, HandlesNothingWhileSendsAreHeldBack) {
+  for (const bool change : {false, true}) {
+    FabricOptions options = Options();
+    options.overflow_frames = 64;
+    options.lane_slots = 32;
+    auto fabric = StartThree(options);
+    uint64_t seen = 0;
+    const Address z = fabric->Serve(fabric->NameOf(NameOn(*fabric, 2, "z").id),
+                                    [&](const Message&, Sender&) { ++seen; });
+    const Address x = fabric->Serve(fabric->NameOf(NameThatMoves(*fabric, 0, 1, "x").id),
+                                    [&](const Message&, Sender& out) {
+                                      for (uint64_t i = 0; i < 10; ++i) out.Send(z, Number{i});
+                                    });
+    Port port = fabric->OpenPort();
+    for (uint64_t i = 0; i < 30; ++i) ASSERT_EQ(port.Send(x, Number{i}), SendResult::kOk);
+    if (change) {
+      ASSERT_TRUE(fabric->RemoveMailbox(0).ok());
+    }
+    fabric->WaitIdle();
+    EXPECT_EQ(seen, 300u) << "with a change: " << change;
+  }
+}
+
+TEST_F(HandoverTest, AHandlerCannotChangeTheRoutes) {
+  auto fabric = StartThree(Options());
+  absl::Status status;
+  const Address a =
+      fabric->Serve("a", [&](const Message&, Sender&) { status = fabric->AddMailbox(7); });
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(a, Number{1}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(HandoverTest, ASendToAPortAddsUp) {
+  auto fabric = StartThree(Options());
+  Port port = fabric->OpenPort();
+  port.Send(Address{ActorId{port.core()->id()}}, Number{1});
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
+TEST_F(HandoverTest, ANameCanBeServedBeforeTheShardsRun) {
+  FabricOptions options = Options();
+  options.threads = true;
+  options.clock = nullptr;
+  uint64_t served = 0;
+  options.before_run = [&](Fabric& fabric) {
+    served += static_cast<uint32_t>(fabric.Serve("a", [](const Message&, Sender&) {}).id);
+  };
+  auto fabric = Fabric::Start(std::move(options));
+  ASSERT_TRUE(fabric.ok());
+  EXPECT_GT(served, 0u);
+}
+
 }  // namespace
 }  // namespace bitactor

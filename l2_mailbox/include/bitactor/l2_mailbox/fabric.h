@@ -3,6 +3,7 @@
 #define BITACTOR_L2_MAILBOX_FABRIC_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -219,7 +220,10 @@ class Fabric {
   Engine& engine(uint32_t index) { return *engines_[index]; }
   internal::FabricState& state() { return state_; }
   bool threaded() const { return options_.threads; }
-  bool stopped() const { return stopped_; }
+  bool stopped() const {
+    // SYNC(fabric-stopped): pairs with Stop(); the shards' threads have ended.
+    return stopped_.load(std::memory_order_acquire);
+  }
 
  private:
   friend class Port;
@@ -250,14 +254,15 @@ class Fabric {
   uint32_t max_id_seen_ = 0;
   uint64_t max_stamp_ns_ = 0;
   uint64_t spans_dropped_ = 0;
-  bool stopped_ = false;
+  bool running_ = false;              // since before the shards' threads began
+  std::atomic<bool> stopped_{false};  // SYNC(fabric-stopped)
 
   // Held by whoever needs an id to stay on its shard for a while, and by who moves it.
-  mutable Mutex routing_mutex_;  // before mutex_
-  SlotTable slots_ ABSL_GUARDED_BY(routing_mutex_);
+  Mutex routing_mutex_;                                            // before mutex_
   std::map<uint64_t, internal::RoutingRecord> recovered_routing_;  // by epoch; for the start
 
   mutable Mutex mutex_;  // set-up: names and ports
+  SlotTable slots_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, uint32_t> id_of_name_ ABSL_GUARDED_BY(mutex_);
   absl::btree_map<uint32_t, internal::NameRecord> names_ ABSL_GUARDED_BY(mutex_);  // by id
   uint32_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;

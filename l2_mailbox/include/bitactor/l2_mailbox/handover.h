@@ -28,6 +28,12 @@ struct MovingSlots {
   FrameQueue frames;
 };
 
+// What a shard has been given, or has to give, at one moment.
+struct TakenMark {
+  std::vector<uint64_t> tails;  // of its lanes
+  uint64_t overflow_end = 0;    // of what its port held back
+};
+
 // What a shard gives to others.
 struct Baggage {
   std::vector<std::unique_ptr<Endpoint>> endpoints;

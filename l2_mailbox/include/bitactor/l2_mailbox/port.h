@@ -105,6 +105,7 @@ class Port {
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
     return SendResult::kOk;
   }
+  void PublishAll();
   // False: this port is cut off.
   bool BeginBurst();
   // The id of a named port's next message, or 0: it was sent in this run, or its target has taken it

@@ -122,12 +122,22 @@ class PortCore {
   }
 
   bool HasUnpublished() const { return dirty_ != nullptr; }
+  // Whether the shards have taken all that was published. Any thread.
+  bool LanesEmpty() const {
+    return std::all_of(lanes_.begin(), lanes_.end(),
+                       [](const auto* lane) { return lane->SizeApproximate() == 0; });
+  }
 
   // Moves held-back frames into their lanes, in order, until one has no room. True when none is
   // left.
   bool FlushOverflow();
   bool congested() const { return !overflow_.empty(); }
   size_t overflow_frames() const { return overflow_.size(); }
+  // A place in the row of what was ever held back, and whether all before it is published.
+  uint64_t OverflowEnd() const { return overflow_gone_ + overflow_.size(); }
+  bool HasFlushed(uint64_t overflow_end) const {
+    return static_cast<int64_t>(overflow_gone_ - overflow_end) >= 0;
+  }
 
   // Accepted for shards, accepted for outside ports, refused by value.
   const OwnedCounter& sent() const { return sent_; }
@@ -272,6 +282,7 @@ class PortCore {
   uint64_t sequence_ = 0;
   uint64_t named_sequence_ = 0;
   FrameQueue overflow_;
+  uint64_t overflow_gone_ = 0;  // frames that left overflow_, less those that came back
   OwnedCounter sent_;
   OwnedCounter replied_;
   OwnedCounter read_;

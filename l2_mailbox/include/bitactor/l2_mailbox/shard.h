@@ -104,9 +104,10 @@ class Shard final : public Poller {
   Baggage EndOutgoing();
   // Takes `baggage`, and handles what was kept in the order of stamps.
   void EndIncoming(Baggage baggage);
-  // The tails of all lanes, and whether all before such tails has been taken from them.
-  std::vector<uint64_t> LaneTails() const;
-  bool HasTaken(const std::vector<uint64_t>& tails) const;
+  // Where lanes and overflow end now, and whether all before such a mark was taken from the lanes
+  // and all that was held back is published.
+  TakenMark Mark() const;
+  bool HasTaken(const TakenMark& mark) const;
 
   // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection.
   void RunSoon(std::function<void()> task);
@@ -136,6 +137,8 @@ class Shard final : public Poller {
   bool Deliver(Frame& frame);
   void Dispatch(Endpoint& endpoint, const Frame& frame);
   [[gnu::noinline]] void Hold(Endpoint& endpoint, const Frame& frame);
+  // Handles what was handed over; false when some is left.
+  [[gnu::noinline]] bool DeliverArrived(size_t& left);
   // A frame for an id that nobody here serves.
   [[gnu::noinline]] void DeliverToNobody(const Frame& frame);
   // A frame that waited at an endpoint goes to the one that took its place.
@@ -162,6 +165,7 @@ class Shard final : public Poller {
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none
   std::unique_ptr<MovingSlots> incoming_;
+  FrameQueue arrived_;  // handed over, in order; before all that the lanes have
   OwnedCounter taken_;
   OwnedCounter delivered_;
 

@@ -119,8 +119,11 @@ class JournalWriter {
     return Position(at);
   }
 
-  // Stores the frame at `at` and moves the tail behind it; returns the commit word as stored.
+  // Stores the frame at `at` and moves the tail behind its slot; returns the commit word as stored.
   uint64_t Store(const FrameHeader& sealed, uint64_t at, uint64_t units) {
+    return Store(sealed, at, units, units);
+  }
+  uint64_t Store(const FrameHeader& sealed, uint64_t at, uint64_t units, uint64_t slot_units) {
     const auto* from = reinterpret_cast<const std::byte*>(&sealed);
     std::byte* to = data_ + (at - begin_) * kFrameUnitBytes;
     for (uint64_t unit = 0; unit < units; ++unit) {
@@ -138,7 +141,7 @@ class JournalWriter {
     std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(to))
         .store(commit_word, std::memory_order_release);
     // SYNC(journal-tail): pairs with tail().
-    tail_.store(at + units, std::memory_order_release);
+    tail_.store(at + slot_units, std::memory_order_release);
     return commit_word;
   }
 
