@@ -218,6 +218,22 @@ SetUp ReadRow(ReadUnit unit, ReadAll read_all) {
   };
 }
 
+// The time for a record, and the bytes read in a second.
+template <typename ReadAll>
+void AddReadRows(Registry& registry, const std::string& name, uint64_t records, const char* note,
+                 ReadAll read_all) {
+  registry.Add({.name = name, .operations_min = records, .operations_max = records, .note = note},
+               ReadRow(ReadUnit::kNsPerRecord, read_all));
+  registry.Add({.name = absl::StrCat(name, "_rate"),
+                .unit = "GB/s",
+                .better = Better::kHigher,
+                .bases = {"machine/memcpy_bandwidth"},
+                .operations_min = records,
+                .operations_max = records,
+                .note = "bytes of the same"},
+               ReadRow(ReadUnit::kGigabytesPerSecond, read_all));
+}
+
 double ResidentMiB() {
   uint64_t pages = 0;
   std::ifstream statm("/proc/self/statm");
@@ -306,32 +322,9 @@ void RegisterPersistenceRows(Registry& registry) {
   const auto verify = [](const TickClock& clock, const JournalToRead& journal) {
     return VerifyAll(clock, journal);
   };
-  registry.Add({.name = "persistence/replay",
-                .operations_min = records,
-                .operations_max = records,
-                .note = "per record of 128 bytes, all checked"},
-               ReadRow(ReadUnit::kNsPerRecord, replay));
-  registry.Add({.name = "persistence/replay_rate",
-                .unit = "GB/s",
-                .better = Better::kHigher,
-                .bases = {"machine/memcpy_bandwidth"},
-                .operations_min = records,
-                .operations_max = records,
-                .note = "bytes of the same"},
-               ReadRow(ReadUnit::kGigabytesPerSecond, replay));
-  registry.Add({.name = "persistence/verify",
-                .operations_min = records,
-                .operations_max = records,
-                .note = "per record of 128 bytes"},
-               ReadRow(ReadUnit::kNsPerRecord, verify));
-  registry.Add({.name = "persistence/verify_rate",
-                .unit = "GB/s",
-                .better = Better::kHigher,
-                .bases = {"machine/memcpy_bandwidth"},
-                .operations_min = records,
-                .operations_max = records,
-                .note = "bytes of the same"},
-               ReadRow(ReadUnit::kGigabytesPerSecond, verify));
+  AddReadRows(registry, "persistence/replay", records, "per record of 128 bytes, all checked",
+              replay);
+  AddReadRows(registry, "persistence/verify", records, "per record of 128 bytes", verify);
   registry.Add({.name = "persistence/verify_memory",
                 .unit = "MiB",
                 .operations_min = records,

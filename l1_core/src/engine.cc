@@ -94,12 +94,7 @@ PushResult Engine::Push(const Signal& signal) {
 }
 
 BatchPushResult Engine::PushBatch(std::span<const Signal> signals) {
-  size_t known = 0;
-  while (known < signals.size() && table_.Knows(signals[known].kind)) ++known;
-  BatchPushResult batch = queue_.PushBatch(signals.first(known));
-  if (batch.taken > 0) WakeAfter(PushResult::kOk);
-  if (batch.taken < signals.size() && batch.taken == known) batch.result = PushUnknown();
-  return batch;
+  return PushBatchTo(queue_, signals);
 }
 
 void Engine::Start() {

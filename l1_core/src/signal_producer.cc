@@ -13,12 +13,7 @@ PushResult SignalProducer::Push(const Signal& signal, SignalPriority priority) {
 
 BatchPushResult SignalProducer::PushBatch(std::span<const Signal> signals,
                                           SignalPriority priority) {
-  size_t known = 0;
-  while (known < signals.size() && engine_->table_.Knows(signals[known].kind)) ++known;
-  BatchPushResult batch = PlaceIn(priority).PushBatch(signals.first(known));
-  if (batch.taken > 0) engine_->WakeAfter(PushResult::kOk);
-  if (batch.taken < signals.size() && batch.taken == known) batch.result = engine_->PushUnknown();
-  return batch;
+  return engine_->PushBatchTo(PlaceIn(priority), signals);
 }
 
 absl::StatusOr<SignalProducer> Engine::AddProducer() {

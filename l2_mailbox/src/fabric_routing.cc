@@ -45,11 +45,15 @@ absl::Status Fabric::MakeRoutes() {
     epoch = of_epoch;
   }
   recovered_routing_.clear();
+  SetRoutes(slots_, epoch);
+  return absl::OkStatus();
+}
+
+void Fabric::SetRoutes(const SlotTable& table, uint64_t epoch) {
   for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
-    state_.routes.Set(slot, static_cast<uint16_t>(slots_.MailboxOfSlot(slot) % state_.shards));
+    state_.routes.Set(slot, static_cast<uint16_t>(table.MailboxOfSlot(slot) % state_.shards));
   }
   state_.routes.Commit(epoch);
-  return absl::OkStatus();
 }
 
 absl::Status Fabric::AddMailbox(uint32_t mailbox, uint32_t weight) {
@@ -106,12 +110,7 @@ absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
   for (const auto& [q, slots] : in) {
     RunOnShard(q, [this, q = q, &slots = slots] { shards_[q]->BeginIncoming(slots); });  // H1
   }
-  for (const auto& [q, slots] : in) {
-    for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
-      if (slots[slot]) state_.routes.Set(slot, static_cast<uint16_t>(q));
-    }
-  }
-  state_.routes.Commit(change.epoch);
+  SetRoutes(table, change.epoch);
   WaitUntilNoPortPublishes();  // H2
   for (uint32_t i = 0; i < state_.shards; ++i) {
     RunOnShard(i, [&, i] {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/crc32c.h"
+#include "bitactor/l1_core/write_aside.h"
 
 namespace bitactor {
 namespace {
@@ -74,32 +75,6 @@ QuarantinedFrame FrameOf(const FileRecord& record) {
   return quarantined;
 }
 
-std::span<const std::byte> BytesOf(const void* object, size_t size_bytes) {
-  return {static_cast<const std::byte*>(object), size_bytes};
-}
-
-absl::Status WriteAll(File& file, uint32_t boot, uint64_t quarantined,
-                      std::span<const QuarantinedFrame> frames) {
-  FileHeader header{};
-  std::memcpy(header.magic, kMagic, sizeof(kMagic));
-  header.boot = boot;
-  header.records = static_cast<uint32_t>(frames.size());
-  header.quarantined = quarantined;
-  header.crc32c = ChecksumOf(header);
-  if (absl::Status status = file.WriteAt(0, BytesOf(&header, sizeof(header))); !status.ok()) {
-    return status;
-  }
-  std::vector<FileRecord> records;
-  records.reserve(frames.size());
-  for (const QuarantinedFrame& frame : frames) {
-    records.push_back(RecordOf(static_cast<uint32_t>(records.size()), frame));
-  }
-  absl::Status status =
-      file.WriteAt(sizeof(header), BytesOf(records.data(), records.size() * sizeof(FileRecord)));
-  status.Update(file.Sync());
-  return status;
-}
-
 // Reads one file; what is wrong with it goes to its `damages`.
 absl::Status ReadOne(FileSystem& files, QuarantineFile& into) {
   absl::StatusOr<std::unique_ptr<File>> file = files.Open(into.path, FileSystem::OpenMode::kRead);
@@ -152,19 +127,23 @@ absl::Status WriteQuarantineFile(FileSystem& files, const std::string& set_dir, 
   if (frames.empty()) return absl::OkStatus();
   const std::string dir = JoinPath(set_dir, kFolder);
   if (absl::Status status = files.CreateDir(dir); !status.ok()) return status;
-  const std::string path = JoinPath(dir, absl::StrFormat("%s%05d", kPrefix, boot));
-  const std::string aside = absl::StrCat(path, ".new");
-  absl::Status status;
-  {
-    absl::StatusOr<std::unique_ptr<File>> file = files.Open(aside, FileSystem::OpenMode::kCreate);
-    if (!file.ok()) return file.status();
-    status = WriteAll(**file, boot, quarantined, frames);
+  FileHeader header{};
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  header.boot = boot;
+  header.records = static_cast<uint32_t>(frames.size());
+  header.quarantined = quarantined;
+  header.crc32c = ChecksumOf(header);
+  std::vector<FileRecord> records;
+  records.reserve(frames.size());
+  for (const QuarantinedFrame& frame : frames) {
+    records.push_back(RecordOf(static_cast<uint32_t>(records.size()), frame));
   }
-  if (status.ok()) status = files.Rename(aside, path);
-  if (!status.ok()) {
-    files.Remove(aside).IgnoreError();
-    return status;
-  }
+  const std::string name = absl::StrFormat("%s%05d", kPrefix, boot);
+  absl::Status status =
+      internal::WriteAside(files, dir, absl::StrCat(name, ".new"), name,
+                           {std::as_bytes(std::span<const FileHeader>(&header, 1)),
+                            std::as_bytes(std::span<const FileRecord>(records))});
+  if (!status.ok()) return status;
   return files.SyncDirectory(dir);
 }
 

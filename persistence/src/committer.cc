@@ -48,7 +48,7 @@ Committer::~Committer() {
   {
     MutexLock lock(&state_mutex_);
     stop_ = true;
-    changed_.notify_all();
+    changed_.SignalAll();
   }
   if (thread_.joinable()) thread_.join();
   MutexLock committing(&commit_mutex_);
@@ -141,7 +141,7 @@ absl::Status Committer::CommitLocked() {
                      ": what was appended since the last one is not durable, and it is not tried "
                      "again: close the journal, see to the disk, open the journal again"));
   }
-  changed_.notify_all();
+  changed_.SignalAll();
   return failure_;
 }
 
@@ -233,8 +233,8 @@ absl::Status Committer::WaitFor(const CommitMember& member, uint64_t position,
                        " is not durable yet; wait again, or look at the disk's load"));
     }
     wanted_ = true;
-    changed_.notify_all();
-    WaitForChange(until);
+    changed_.SignalAll();
+    changed_.WaitUntil(&state_mutex_, until);
   }
   return absl::OkStatus();
 }
@@ -242,7 +242,7 @@ absl::Status Committer::WaitFor(const CommitMember& member, uint64_t position,
 void Committer::Wake() {
   MutexLock lock(&state_mutex_);
   wanted_ = true;
-  changed_.notify_all();
+  changed_.SignalAll();
 }
 
 CommitCounters Committer::counters() {
@@ -255,7 +255,8 @@ void Committer::Run() {
   while (!stop_) {
     const auto until =
         std::chrono::steady_clock::now() + std::chrono::microseconds(options_.group_delay_us);
-    while (!stop_ && !wanted_ && std::chrono::steady_clock::now() < until) WaitForChange(until);
+    while (!stop_ && !wanted_ && std::chrono::steady_clock::now() < until)
+      changed_.WaitUntil(&state_mutex_, until);
     if (stop_) break;
     wanted_ = false;
     state_mutex_.Unlock();
@@ -263,15 +264,6 @@ void Committer::Run() {
     Commit().IgnoreError();
     state_mutex_.Lock();
   }
-}
-
-void Committer::WaitForChange(std::chrono::steady_clock::time_point until) {
-  struct Lockable {
-    Mutex& mutex;
-    void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Lock(); }
-    void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Unlock(); }
-  } lockable{state_mutex_};
-  changed_.wait_until(lockable, until);
 }
 
 }  // namespace bitactor::internal

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -73,8 +72,6 @@ class Committer {
   absl::Status SyncAndCut(CommitCounters& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
   void NoteJoined() ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
   void Run();
-  void WaitForChange(std::chrono::steady_clock::time_point until)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_);
 
   const std::string dir_;
   const JournalOptions options_;
@@ -86,7 +83,7 @@ class Committer {
   std::vector<std::unique_ptr<CommitMember>> members_ ABSL_GUARDED_BY(commit_mutex_);
 
   Mutex state_mutex_;
-  std::condition_variable_any changed_;  // of what state_mutex_ guards, and of what is acknowledged
+  CondVar changed_;  // of what state_mutex_ guards, and of what is acknowledged
   absl::Status failure_ ABSL_GUARDED_BY(state_mutex_);
   absl::Status not_joined_ ABSL_GUARDED_BY(state_mutex_);  // OK when all are
   bool wanted_ ABSL_GUARDED_BY(state_mutex_) = false;

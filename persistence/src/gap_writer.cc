@@ -21,7 +21,7 @@ absl::Status WriteGap(File& file, const SegmentHeader& header, uint64_t unit, ui
                                   .last_stamp_ns = before.last_stamp_ns},
                                  header.segment_index);
     slot.crc32c ^= PlaceMask(header.salt, begin + first);
-    const auto bytes = std::as_bytes(std::span<const FrameHeader>(&slot, 1));
+    const auto bytes = BytesOf(slot);
     const uint64_t at = first * kFrameUnitBytes;
     // The commit word last.
     absl::Status status = file.WriteAt(at + 8, bytes.subspan(8));

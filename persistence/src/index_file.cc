@@ -35,11 +35,6 @@ std::optional<uint32_t> TakePlace(std::span<const std::byte>& bytes) {
   return std::nullopt;
 }
 
-template <typename T>
-std::span<const std::byte> BytesOf(const T& value) {
-  return std::as_bytes(std::span<const T>(&value, 1));
-}
-
 uint32_t IndexChecksum(const IndexHeader& header, std::span<const std::byte> body) {
   const uint32_t crc = Crc32c(0, &header, offsetof(IndexHeader, crc32c));
   return Crc32c(crc, body.data(), body.size());

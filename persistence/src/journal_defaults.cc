@@ -2,14 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "segment_format.h"
-#include "system_sources.h"
 
 namespace bitactor::internal {
-
-void SetDefaults(JournalOptions& options) {
-  if (!options.random) options.random = SystemRandom;
-  if (!options.now_ns) options.now_ns = SystemTime;
-}
 
 absl::Status CheckOptions(const std::string& dir, const JournalOptions& options) {
   if (options.segment_bytes < kMinSegmentBytes || options.segment_bytes > kMaxSegmentBytes ||

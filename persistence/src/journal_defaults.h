@@ -6,11 +6,16 @@
 
 #include "absl/status/status.h"
 #include "bitactor/persistence/journal_options.h"
+#include "system_sources.h"
 
 namespace bitactor::internal {
 
 // Puts the system's clock and randomness where there is none.
-void SetDefaults(JournalOptions& options);
+template <typename Options>
+void SetDefaults(Options& options) {
+  if (!options.random) options.random = SystemRandom;
+  if (!options.now_ns) options.now_ns = SystemTime;
+}
 // kInvalidArgument: names the option, its value and the range.
 absl::Status CheckOptions(const std::string& dir, const JournalOptions& options);
 // The directory that holds this one; "." for a name alone.

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "bitactor/l1_core/write_aside.h"
 #include "index_file.h"
 #include "segment_store.h"
-#include "write_aside.h"
 
 namespace bitactor {
 namespace {

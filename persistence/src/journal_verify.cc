@@ -104,7 +104,7 @@ class Verifier {
           TakeSlot(unit, slot);
           unit += slot.units;
         } else {
-          const uint64_t next = SkipInvalid(index, unit);
+          const uint64_t next = SkipInvalid(index, unit, slot.kind == SlotKind::kUnwritten);
           if (next == unit) continue;  // written just now, maybe the frame of the parts so far
           EndRun();
           if (next == view_.units) break;
@@ -212,10 +212,10 @@ class Verifier {
     sums_ = seal;
   }
 
-  // What is at `unit` is neither record nor seal. Returns where to go on; the segment's end when
-  // nothing more is in it.
-  uint64_t SkipInvalid(uint32_t index, uint64_t unit) {
-    const bool unwritten = view_.CommitWordAt(unit) == 0;
+  // What was read at `unit` is neither record nor seal; `unwritten` says what it was then, for a
+  // live writer may have come here since. Returns where to go on; the segment's end when nothing
+  // more is in it.
+  uint64_t SkipInvalid(uint32_t index, uint64_t unit, bool unwritten) {
     const uint64_t end = view_.EndOfBytes(unit);
     const uint64_t valid = end > unit ? view_.FindValid(unit + 1) : view_.units;
     const bool next_in_use = valid == view_.units && NextSegmentInUse(index);
@@ -223,7 +223,6 @@ class Verifier {
       AddCutShort(unit);
       return view_.units;
     }
-    // A live writer may have been here since the first look.
     if (unwritten && view_.CommitWordAt(unit) != 0) return unit;
     if (valid < view_.units) {
       AddAt(unwritten ? DamageKind::kHole : DamageKind::kRecord, unit, valid - unit,

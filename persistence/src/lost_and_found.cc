@@ -31,12 +31,13 @@ absl::Status CopyRange(const File& from, uint64_t offset, uint64_t size_bytes, F
 }  // namespace
 
 absl::StatusOr<std::string> KeepCopy(FileSystem& files, const std::string& dir, const File& file,
-                                     uint64_t offset, uint64_t size_bytes, uint64_t position) {
+                                     uint64_t offset, uint64_t size_bytes, uint64_t position,
+                                     const char* suffix) {
   const std::string lost = JoinPath(dir, kLostAndFoundName);
   if (absl::Status status = files.CreateDir(lost); !status.ok()) return status;
   for (int number = 0;; ++number) {
     const std::string path =
-        JoinPath(lost, absl::StrFormat("position-%d-%d.lost", position, number));
+        JoinPath(lost, absl::StrFormat("position-%d-%d.%s", position, number, suffix));
     absl::StatusOr<std::unique_ptr<File>> copy = files.Open(path, FileSystem::OpenMode::kCreateNew);
     if (absl::IsAlreadyExists(copy.status())) continue;
     if (!copy.ok()) return copy.status();

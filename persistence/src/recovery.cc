@@ -7,30 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lost_and_found.h"
 #include "retired.h"
 
 namespace bitactor::internal {
 namespace {
-
-// Copies bytes [unit, end) of the segment to lost+found, onto the disk; returns the copy's path.
-absl::StatusOr<std::string> KeepTornBytes(FileSystem& files, const std::string& dir,
-                                          const SegmentView& view, uint64_t unit, uint64_t end) {
-  const std::string lost = JoinPath(dir, kLostAndFoundName);
-  if (absl::Status status = files.CreateDir(lost); !status.ok()) return status;
-  for (int copy = 0;; ++copy) {
-    const std::string path =
-        JoinPath(lost, absl::StrFormat("position-%d-%d.torn", view.begin + unit, copy));
-    absl::StatusOr<std::unique_ptr<File>> file = files.Open(path, FileSystem::OpenMode::kCreateNew);
-    if (absl::IsAlreadyExists(file.status())) continue;
-    if (!file.ok()) return file.status();
-    absl::Status status =
-        (*file)->WriteAt(0, {view.data + unit * kFrameUnitBytes, (end - unit) * kFrameUnitBytes});
-    if (status.ok()) status = (*file)->Sync();
-    if (status.ok()) status = files.SyncDirectory(lost);
-    if (!status.ok()) return status;
-    return path;
-  }
-}
 
 absl::StatusOr<RecoveredJournal> StartJournal(const SegmentMaker& maker) {
   // With its header on the disk: whatever is lost later, it is known whose journal this is, and since
@@ -103,7 +84,9 @@ absl::Status CutBehind(FileSystem& files, const std::string& dir, const Segment&
   const SegmentView view = segment.view();
   const uint64_t end = view.EndOfBytes(end_unit);
   if (end == end_unit) return absl::OkStatus();
-  absl::StatusOr<std::string> copy = KeepTornBytes(files, dir, view, end_unit, end);
+  absl::StatusOr<std::string> copy =
+      KeepCopy(files, dir, *segment.file, end_unit * kFrameUnitBytes,
+               (end - end_unit) * kFrameUnitBytes, view.begin + end_unit, "torn");
   if (!copy.ok()) return copy.status();
   report.torn_copy = *copy;
   report.torn_bytes += (end - end_unit) * kFrameUnitBytes;

@@ -10,12 +10,12 @@
 #include "cut_file.h"
 #include "gap_writer.h"
 #include "index_file.h"
+#include "journal_defaults.h"
 #include "recovery.h"
 #include "repair_log.h"
 #include "retired.h"
 #include "segment_repair.h"
 #include "segment_store.h"
-#include "system_sources.h"
 #include "verify_each.h"
 
 namespace bitactor {
@@ -168,13 +168,7 @@ class Repairer {
   }
 
   absl::Status Recover() {
-    const SegmentMaker maker{.files = &files_,
-                             .dir = dir_,
-                             .segment_bytes = known_.segment_bytes,
-                             .owner_number = known_.owner_number,
-                             .random = options_.random,
-                             .now_ns = options_.now_ns};
-    absl::StatusOr<RecoveredJournal> recovered = RecoverJournal(maker);
+    absl::StatusOr<RecoveredJournal> recovered = RecoverJournal(log_.MakerOf(known_));
     if (!recovered.ok()) return recovered.status();
     if (!recovered->report.torn_copy.empty()) {
       BITACTOR_CHECK(!report_.actions.empty());
@@ -251,8 +245,7 @@ absl::StatusOr<RepairReport> RepairJournal(const std::string& dir, const RepairO
     return absl::InvalidArgumentError(
         absl::StrCat(dir, ": files is null; leave it as it is for the system's files"));
   }
-  if (!options.random) options.random = internal::SystemRandom;
-  if (!options.now_ns) options.now_ns = internal::SystemTime;
+  internal::SetDefaults(options);
   return internal::Repairer(dir, options).Run();
 }
 

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "bitactor/persistence/repair.h"
 #include "lost_and_found.h"
+#include "segment_store.h"
 
 namespace bitactor::internal {
 
@@ -24,7 +25,7 @@ class RepairLog {
   absl::Status Change(const File& file, RepairAction action, const Do& change) {
     if (!options.dry_run && action.bytes > 0) {
       absl::StatusOr<std::string> copy =
-          KeepCopy(files, dir, file, action.offset, action.bytes, action.position.value());
+          KeepCopy(files, dir, file, action.offset, action.bytes, action.position.value(), "lost");
       if (!copy.ok()) return copy.status();
       action.copy = *copy;
     }
@@ -35,6 +36,16 @@ class RepairLog {
   absl::Status Add(RepairAction action, const Do& change) {
     report.actions.push_back(std::move(action));
     return options.dry_run ? absl::OkStatus() : change();
+  }
+
+  // Makes segments for a journal of which some segment has this header.
+  SegmentMaker MakerOf(const SegmentHeader& known) const {
+    return {.files = &files,
+            .dir = dir,
+            .segment_bytes = known.segment_bytes,
+            .owner_number = known.owner_number,
+            .random = options.random,
+            .now_ns = options.now_ns};
   }
 
   const std::string& dir;

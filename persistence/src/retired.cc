@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/crc32c.h"
-#include "write_aside.h"
+#include "bitactor/l1_core/write_aside.h"
 
 namespace bitactor::internal {
 namespace {
@@ -87,8 +87,7 @@ absl::Status WriteRetired(FileSystem& files, const std::string& dir, const Retir
   content.chain = retired.last.chain;
   content.flags = retired.last.known ? 0 : kChainUnknown;
   content.crc32c = Crc32c(0, &content, offsetof(RetiredFile, crc32c));
-  absl::Status status = WriteAside(files, dir, kRetiredAsideName, kRetiredName,
-                                   {std::as_bytes(std::span<const RetiredFile>(&content, 1))});
+  absl::Status status = WriteAside(files, dir, kRetiredAsideName, kRetiredName, {BytesOf(content)});
   return status.ok() ? files.SyncDirectory(dir) : status;
 }
 

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "bitactor/l1_core/frame.h"
@@ -36,6 +38,13 @@ struct SegmentHeader {
 };
 static_assert(sizeof(SegmentHeader) == kFrameUnitBytes);
 static_assert(offsetof(SegmentHeader, crc32c) == 60);
+
+// What is written of a value to a file.
+template <typename T>
+std::span<const std::byte> BytesOf(const T& value) {
+  static_assert(std::has_unique_object_representations_v<T>, "what is stored has no padding");
+  return std::as_bytes(std::span<const T>(&value, 1));
+}
 
 uint32_t HeaderChecksum(const SegmentHeader& header);
 // kFailedPrecondition for another version, kDataLoss for bytes that are no header or that of

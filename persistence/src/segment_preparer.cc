@@ -31,14 +31,14 @@ void SegmentPreparer::SetCurrent(const Segment& segment) {
   MutexLock lock(&mutex_);
   current_ = segment;
   woken_ = true;
-  changed_.notify_all();
+  changed_.SignalAll();
 }
 
 void SegmentPreparer::Wake(bool want_next) {
   MutexLock lock(&mutex_);
   woken_ = true;
   want_next_ = want_next_ || want_next;
-  changed_.notify_all();
+  changed_.SignalAll();
 }
 
 absl::StatusOr<Segment> SegmentPreparer::Take() {
@@ -47,8 +47,8 @@ absl::StatusOr<Segment> SegmentPreparer::Take() {
   want_next_ = true;
   while (!NextIsDecided()) {
     woken_ = true;
-    changed_.notify_all();
-    WaitForChange(kLookAgain);
+    changed_.SignalAll();
+    changed_.WaitUntil(&mutex_, std::chrono::steady_clock::now() + kLookAgain);
   }
   if (!next_.has_value()) return error_;
   Segment taken = *std::exchange(next_, std::nullopt);
@@ -61,7 +61,7 @@ absl::Status SegmentPreparer::Stop() {
   {
     MutexLock lock(&mutex_);
     stop_ = true;
-    changed_.notify_all();
+    changed_.SignalAll();
   }
   if (thread_.joinable()) thread_.join();
   MutexLock lock(&mutex_);
@@ -77,17 +77,9 @@ void SegmentPreparer::Run() {
     // Pages first: the writer is closer to them than to the next segment.
     PopulateAhead();
     if (want_next_ && !next_.has_value()) MakeNext();
-    if (!woken_ && !stop_) WaitForChange(kLookAgain);
+    if (!woken_ && !stop_)
+      changed_.WaitUntil(&mutex_, std::chrono::steady_clock::now() + kLookAgain);
   }
-}
-
-void SegmentPreparer::WaitForChange(std::chrono::milliseconds at_most) {
-  struct Lockable {
-    Mutex& mutex;
-    void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Lock(); }
-    void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Unlock(); }
-  } lockable{mutex_};
-  changed_.wait_for(lockable, at_most);
 }
 
 void SegmentPreparer::PopulateAhead() {
@@ -132,7 +124,7 @@ void SegmentPreparer::MakeNext() {
   mutex_.Lock();
   error_ = made.status();
   if (made.ok()) next_ = *std::move(made);
-  changed_.notify_all();
+  changed_.SignalAll();
 }
 
 }  // namespace bitactor::internal

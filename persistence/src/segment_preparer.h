@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <optional>
 #include <thread>
@@ -46,7 +45,6 @@ class SegmentPreparer {
   void PopulateAhead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeReady(const Segment& segment) ABSL_LOCKS_EXCLUDED(mutex_);
-  void WaitForChange(std::chrono::milliseconds at_most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NextIsDecided() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return next_.has_value() || !error_.ok();
   }
@@ -55,7 +53,7 @@ class SegmentPreparer {
   const std::atomic<uint64_t>& tail_;
   const bool keeps_pages_ready_;
   Mutex mutex_;
-  std::condition_variable_any changed_;  // of what mutex_ guards; waited for by both
+  CondVar changed_;  // of what mutex_ guards; waited for by both
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   Segment current_ ABSL_GUARDED_BY(mutex_);

@@ -74,10 +74,7 @@ class SegmentRepair {
                         .bytes = sizeof(SegmentHeader),
                         .position = PositionOf(index, 0),
                         .what = "the header was damaged: made again"},
-                       [&] {
-                         return raw->file->WriteAt(
-                             0, std::as_bytes(std::span<const SegmentHeader>(&*better, 1)));
-                       });
+                       [&] { return raw->file->WriteAt(0, BytesOf(*better)); });
   }
 
  private:
@@ -138,17 +135,9 @@ class SegmentRepair {
       absl::StatusOr<std::unique_ptr<File>> file =
           log_.files.Open(unfinished, FileSystem::OpenMode::kCreate);
       if (!file.ok()) return file.status();
-      SegmentHeader header = known_;
-      header.version = kJournalVersion;
-      header.salt = log_.options.random();
-      header.boot_id = log_.files.BootId();
-      header.created_ns = log_.options.now_ns();
-      header.segment_index = index;
-      header.crc32c = HeaderChecksum(header);
+      const SegmentHeader header = log_.MakerOf(known_).NewHeader(index);
       absl::Status status = (*file)->Allocate(header.segment_bytes);
-      if (status.ok()) {
-        status = (*file)->WriteAt(0, std::as_bytes(std::span<const SegmentHeader>(&header, 1)));
-      }
+      if (status.ok()) status = (*file)->WriteAt(0, BytesOf(header));
       if (status.ok() && with_gap) {
         const uint64_t units = header.segment_bytes / kFrameUnitBytes;
         status =

@@ -114,18 +114,24 @@ absl::StatusOr<SegmentHeader> ReadSegmentHeader(FileSystem& files, const std::st
   return ReadHeaderOf(**file, path, index);
 }
 
+SegmentHeader SegmentMaker::NewHeader(uint32_t index) const {
+  SegmentHeader header{};
+  header.magic = kJournalMagic;
+  header.version = kJournalVersion;
+  header.owner_number = owner_number;
+  header.salt = random();
+  header.segment_bytes = segment_bytes;
+  header.boot_id = files->BootId();
+  header.created_ns = now_ns();
+  header.segment_index = index;
+  header.crc32c = HeaderChecksum(header);
+  return header;
+}
+
 absl::StatusOr<Segment> SegmentMaker::Make(uint32_t index) const {
   const std::string unfinished = JoinPath(dir, kUnfinishedName);
   Segment segment{};
-  segment.header.magic = kJournalMagic;
-  segment.header.version = kJournalVersion;
-  segment.header.owner_number = owner_number;
-  segment.header.salt = random();
-  segment.header.segment_bytes = segment_bytes;
-  segment.header.boot_id = files->BootId();
-  segment.header.created_ns = now_ns();
-  segment.header.segment_index = index;
-  segment.header.crc32c = HeaderChecksum(segment.header);
+  segment.header = NewHeader(index);
 
   const auto make = [&]() -> absl::Status {
     absl::StatusOr<std::unique_ptr<File>> file =
@@ -137,8 +143,7 @@ absl::StatusOr<Segment> SegmentMaker::Make(uint32_t index) const {
     if (!mapping.ok()) return mapping.status();
     segment.file = *std::move(file);
     segment.mapping = *std::move(mapping);
-    absl::Status status =
-        segment.file->WriteAt(0, std::as_bytes(std::span<const SegmentHeader>(&segment.header, 1)));
+    absl::Status status = segment.file->WriteAt(0, BytesOf(segment.header));
     if (status.ok() && syncs) status = segment.file->Sync();
     if (status.ok()) status = files->Rename(unfinished, SegmentPath(dir, index));
     return status;

@@ -68,6 +68,8 @@ struct SegmentMaker {
   bool syncs = false;
 
   absl::StatusOr<Segment> Make(uint32_t index) const;
+  // Of a segment that is made now.
+  SegmentHeader NewHeader(uint32_t index) const;
 };
 
 // Takes the lock of the directory; kFailedPrecondition names who has it.

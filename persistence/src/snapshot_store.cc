@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "bitactor/l1_core/write_aside.h"
 #include "snapshot_format.h"
-#include "write_aside.h"
 
 namespace bitactor {
 namespace {

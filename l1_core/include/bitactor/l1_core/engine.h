@@ -256,6 +256,17 @@ class Engine {
 
   // Producer: refuses or bypasses a signal of a kind that is not registered, and counts it.
   PushResult PushUnknown();
+  // Producer: pushes to `queue` what comes before the first signal of a kind that is not registered,
+  // which is refused.
+  template <typename Queue>
+  BatchPushResult PushBatchTo(Queue& queue, std::span<const Signal> signals) {
+    size_t known = 0;
+    while (known < signals.size() && table_.Knows(signals[known].kind)) ++known;
+    BatchPushResult batch = queue.PushBatch(signals.first(known));
+    if (batch.taken > 0) WakeAfter(PushResult::kOk);
+    if (batch.taken < signals.size() && batch.taken == known) batch.result = PushUnknown();
+    return batch;
+  }
   // Producer: a sleeping engine hears of what was queued.
   PushResult WakeAfter(PushResult result) {
     if (result == PushResult::kOk && parked()) [[unlikely]]

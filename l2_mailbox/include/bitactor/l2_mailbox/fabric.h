@@ -234,6 +234,7 @@ class Fabric {
   void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
   absl::Status MakeRoutes();
+  void SetRoutes(const SlotTable& table, uint64_t epoch);
   absl::Status ChangeRoutes(uint32_t mailbox, uint32_t weight);
   void WaitUntilNoPortPublishes();
   void WaitUntilTaken(uint32_t shard);

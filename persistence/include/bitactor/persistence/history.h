@@ -19,6 +19,33 @@ class RecordCursor;
 class ReplayTiming;
 }  // namespace internal
 
+// Steps through a range that gives records one after the other, each by Next().
+template <typename Range>
+class RecordIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = Record;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const Record*;
+  using reference = const Record&;
+
+  // The record stays valid until the iterator moves on.
+  const Record& operator*() const { return *record_; }
+  const Record* operator->() const { return record_; }
+  RecordIterator& operator++() {
+    record_ = range_->Next();
+    return *this;
+  }
+  bool operator==(std::default_sentinel_t) const { return record_ == nullptr; }
+
+ private:
+  friend Range;
+  explicit RecordIterator(Range* range) : range_(range), record_(range->Next()) {}
+
+  Range* range_;
+  const Record* record_;
+};
+
 // Order: as appended. Seals that the journal writes for itself are not shown.
 // Threads: one thread per History; a writer may go on appending meanwhile.
 // Progress: waits only where ReplayOptions ask for it.
@@ -36,30 +63,7 @@ class ReplayTiming;
 //   if (!history.status().ok()) return history.status();
 class History {
  public:
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Record;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Record*;
-    using reference = const Record&;
-
-    // The record stays valid until the iterator moves on.
-    const Record& operator*() const { return *record_; }
-    const Record* operator->() const { return record_; }
-    Iterator& operator++() {
-      record_ = history_->Next();
-      return *this;
-    }
-    bool operator==(std::default_sentinel_t) const { return record_ == nullptr; }
-
-   private:
-    friend class History;
-    explicit Iterator(History* history) : history_(history), record_(history->Next()) {}
-
-    History* history_;
-    const Record* record_;
-  };
+  using Iterator = RecordIterator<History>;
 
   explicit History(std::unique_ptr<internal::RecordCursor> cursor);
   // With waits.

@@ -59,30 +59,7 @@ struct IndexReport {
 //   segment the reading of its index: with one record of 1,000 wanted, a fifth of reading all.
 class TargetHistory {
  public:
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Record;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Record*;
-    using reference = const Record&;
-
-    // The record stays valid until the iterator moves on.
-    const Record& operator*() const { return *record_; }
-    const Record* operator->() const { return record_; }
-    Iterator& operator++() {
-      record_ = history_->Next();
-      return *this;
-    }
-    bool operator==(std::default_sentinel_t) const { return record_ == nullptr; }
-
-   private:
-    friend class TargetHistory;
-    explicit Iterator(TargetHistory* history) : history_(history), record_(history->Next()) {}
-
-    TargetHistory* history_;
-    const Record* record_;
-  };
+  using Iterator = RecordIterator<TargetHistory>;
 
   // Read once: begin() goes on where the last iterator stood.
   Iterator begin() { return Iterator(this); }

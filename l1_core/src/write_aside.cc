@@ -1,4 +1,4 @@
-#include "write_aside.h"
+#include "bitactor/l1_core/write_aside.h"
 
 #include <cstdint>
 #include <memory>

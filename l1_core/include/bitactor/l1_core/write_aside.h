@@ -1,6 +1,6 @@
 // Replaces a whole file in one step that no crash can tear.
-#ifndef BITACTOR_PERSISTENCE_WRITE_ASIDE_H_
-#define BITACTOR_PERSISTENCE_WRITE_ASIDE_H_
+#ifndef BITACTOR_L1_CORE_WRITE_ASIDE_H_
+#define BITACTOR_L1_CORE_WRITE_ASIDE_H_
 
 #include <cstddef>
 #include <initializer_list>
@@ -20,4 +20,4 @@ absl::Status WriteAside(FileSystem& files, const std::string& dir, const std::st
 
 }  // namespace bitactor::internal
 
-#endif  // BITACTOR_PERSISTENCE_WRITE_ASIDE_H_
+#endif  // BITACTOR_L1_CORE_WRITE_ASIDE_H_
