@@ -44,6 +44,9 @@ if(BITACTOR_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     # clang 14 miscompiles coroutines under this check of indirect calls.
     add_compile_options(-fno-sanitize=function)
+  else()
+    # What the sanitizers add brings about false alarms of g++ 12.
+    add_compile_options(-Wno-maybe-uninitialized)
   endif()
 endif()
 

@@ -11,7 +11,7 @@ constexpr absl::Duration kMinOpen = absl::Microseconds(1);
 constexpr absl::Duration kMaxOpen = absl::Hours(24);
 
 template <typename T>
-absl::Status OutOfRange(const char* member, T value, const char* range) {
+absl::Status BreakerOutOfRange(const char* member, T value, const char* range) {
   return absl::InvalidArgumentError(
       absl::StrCat("Breaker::", member, " is ", value, "; give a value ", range));
 }
@@ -21,20 +21,20 @@ absl::Status OutOfRange(const char* member, T value, const char* range) {
 absl::Status Validate(const Breaker& options) {
   // Written so that a NaN is refused; a rate that rounds to 0 would open without a failure.
   if (!(options.failure_rate >= 1e-6 && options.failure_rate <= 1.0)) {
-    return OutOfRange("failure_rate", options.failure_rate, "of 0.000001 to 1");
+    return BreakerOutOfRange("failure_rate", options.failure_rate, "of 0.000001 to 1");
   }
   if (options.over < 1 || options.over > CircuitBreaker::kMaxWindowCalls) {
-    return OutOfRange("over", options.over, "of 1 to 1024 calls");
+    return BreakerOutOfRange("over", options.over, "of 1 to 1024 calls");
   }
   if (options.minimum_calls > options.over) {
-    return OutOfRange("minimum_calls", options.minimum_calls,
+    return BreakerOutOfRange("minimum_calls", options.minimum_calls,
                       "of 0 (the same as `over`) to that of `over`");
   }
   if (options.open_for < kMinOpen || options.open_for > kMaxOpen) {
-    return OutOfRange("open_for", absl::FormatDuration(options.open_for), "of 1us to 24h");
+    return BreakerOutOfRange("open_for", absl::FormatDuration(options.open_for), "of 1us to 24h");
   }
   if (options.probes < 1 || options.probes > CircuitBreaker::kMaxWindowCalls) {
-    return OutOfRange("probes", options.probes, "of 1 to 1024 calls");
+    return BreakerOutOfRange("probes", options.probes, "of 1 to 1024 calls");
   }
   return absl::OkStatus();
 }

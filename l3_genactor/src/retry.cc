@@ -10,7 +10,7 @@ namespace bitactor {
 namespace {
 
 template <typename T>
-absl::Status OutOfRange(const char* member, T value, const char* range) {
+absl::Status RetryOutOfRange(const char* member, T value, const char* range) {
   return absl::InvalidArgumentError(
       absl::StrCat("Retry::", member, " is ", value, "; give a value ", range));
 }
@@ -19,17 +19,17 @@ absl::Status OutOfRange(const char* member, T value, const char* range) {
 
 absl::Status Validate(const Retry& options) {
   if (options.attempts < 1 || options.attempts > 100) {
-    return OutOfRange("attempts", options.attempts, "of 1 (no retry) to 100");
+    return RetryOutOfRange("attempts", options.attempts, "of 1 (no retry) to 100");
   }
   if (options.cap < absl::Nanoseconds(1) || options.cap > absl::Hours(1)) {
-    return OutOfRange("cap", absl::FormatDuration(options.cap), "of 1ns to 1h");
+    return RetryOutOfRange("cap", absl::FormatDuration(options.cap), "of 1ns to 1h");
   }
   if (options.base < absl::Nanoseconds(1) || options.base > options.cap) {
-    return OutOfRange("base", absl::FormatDuration(options.base), "of 1ns to that of `cap`");
+    return RetryOutOfRange("base", absl::FormatDuration(options.base), "of 1ns to that of `cap`");
   }
   // Written so that a NaN is refused.
   if (!(options.budget >= 0.0 && options.budget <= 1.0)) {
-    return OutOfRange("budget", options.budget, "of 0 to 1 retries per call");
+    return RetryOutOfRange("budget", options.budget, "of 0 to 1 retries per call");
   }
   return absl::OkStatus();
 }

@@ -18,7 +18,7 @@
 namespace bitactor::cli {
 namespace {
 
-struct ExportArguments {
+struct TraceExportArguments {
   std::string source;
   std::string format = "perfetto";
   std::string output;
@@ -40,7 +40,7 @@ absl::Status ExportSealed(const std::string& output, const SpanFile& file) {
   return absl::OkStatus();
 }
 
-int Export(const ExportArguments& arguments) {
+int Export(const TraceExportArguments& arguments) {
   std::string path = arguments.source;
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
@@ -75,7 +75,7 @@ void AddTraceCommands(CLI::App& app, int& exit_code) {
   trace->require_subcommand(1);
   AddTraceContextCommand(*trace, exit_code);
   AddTraceVerifyCommand(*trace, exit_code);
-  auto arguments = std::make_shared<ExportArguments>();
+  auto arguments = std::make_shared<TraceExportArguments>();
   CLI::App* command = trace->add_subcommand("export", "Write spans for a viewer");
   command
       ->add_option("SOURCE", arguments->source,
