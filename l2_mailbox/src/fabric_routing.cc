@@ -143,8 +143,13 @@ absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
   for (const auto& [q, slots] : in) {  // H6
     RunOnShard(q, [this, q = q, &baggage] { shards_[q]->EndIncoming(std::move(baggage[q])); });
   }
-  MutexLock tables(&mutex_);
-  slots_ = std::move(table);
+  {
+    MutexLock tables(&mutex_);
+    slots_ = std::move(table);
+  }
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    if (absl::Status status = WaitDurable(i); !status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 
