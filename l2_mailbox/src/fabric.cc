@@ -273,6 +273,7 @@ absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_
       owner.Add(std::make_unique<internal::AwaitingEndpoint>(ActorId{id}));
     }
   });
+  if (!journalled && group_ != nullptr && !group_->failure().ok()) return group_->failure();
   if (!journalled) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "the name \"", std::string(name), "\" could not be journalled: no space below ",

@@ -103,6 +103,9 @@ class World {
       case 5:
         Read(p);
         break;
+      case 6:
+        if (random_() % 32 == 0) MoveMailboxes();
+        [[fallthrough]];
       default:
         fabric_->engine(static_cast<uint32_t>(random_() % fabric_->shards())).Poll();
     }
@@ -131,6 +134,11 @@ class World {
   }
 
  private:
+  // Slots move from shard to shard.
+  void MoveMailboxes() {
+    more_ = !more_;
+    (more_ ? fabric_->AddMailbox(5, 4) : fabric_->RemoveMailbox(5)).IgnoreError();
+  }
   static std::string NameOf(uint32_t i) { return "mailbox" + std::to_string(i); }
 
   void Handle(uint32_t i, const Message& m, Sender& out) {
@@ -143,8 +151,9 @@ class World {
       out.Send(mailboxes_[random_() % kMailboxes], step);
     }
     if (m.kind() != FrameKind::kCall) return;
-    step.shard = fabric_->ShardOf(mailboxes_[i].id);
-    step.journalled = fabric_->shard(static_cast<uint32_t>(step.shard)).journal()->appended();
+    bitactor::internal::Shard& shard = *bitactor::internal::CurrentShard();
+    step.shard = shard.index();
+    step.journalled = shard.journal()->appended();
     out.Reply(step);
   }
   void Read(uint32_t p) {
@@ -164,6 +173,7 @@ class World {
   std::mt19937_64& random_;
   TickClock clock_{TickClock::Source::kManual, 5'000};
   bool failed_ = false;
+  bool more_ = false;
   std::array<Address, kMailboxes> mailboxes_;
   std::array<Known, kMailboxes> known_of_mailbox_{};
   std::array<Known, kPorts> known_{};

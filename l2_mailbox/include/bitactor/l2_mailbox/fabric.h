@@ -45,8 +45,8 @@ class Fabric;
 struct FabricOptions {
   uint32_t shards = 1;           // threads, 1 to 64
   std::string journal_dir = {};  // one journal per shard below it; empty: nothing is journalled
-  // Of each; they are a set of their own. At levels group and each no answer to an outside port goes
-  // before what it follows from is durable.
+  // Of each. At levels group and each they are a set, whatever `group` says here, and no answer to an
+  // outside port goes before what it follows from is durable.
   JournalOptions journal = {};
   size_t lane_slots = 1024;  // of each lane, a power of two, 2 to 65,536
   uint32_t mailboxes = 64;   // partitions of the id space, 1 to 4,096
@@ -175,7 +175,8 @@ class Fabric {
   // stands behind them and all that is on its way there, in causal order, and nothing is lost or
   // delivered twice. Slots of others stay where they are. Returns when the change is complete.
   // kInvalidArgument: not a change that SlotTable allows. kFailedPrecondition: fixed_routes, or
-  // stopped. kResourceExhausted: a journal has no space for the record of the change.
+  // stopped. kResourceExhausted: a journal has no space for the record of the change. Another: it is
+  // made, but a commit failed (Health).
   absl::Status AddMailbox(uint32_t mailbox, uint32_t weight = 1);
   absl::Status RemoveMailbox(uint32_t mailbox);
   // Changes of the routes so far, over all starts of this journal.

@@ -37,7 +37,7 @@ class HeldAnswers {
   bool empty() const { return frames_.empty(); }
   bool full() const { return frames_.size() == needs_.size(); }
   size_t size() const { return frames_.size(); }
-  // Whether there is a first one, and it may go.
+  // Whether there is a first one, and it may go. Nobody goes before it (D2).
   bool FrontMayGo() const {
     return !frames_.empty() && journal_.durable() >= needs_[first_ % needs_.size()];
   }

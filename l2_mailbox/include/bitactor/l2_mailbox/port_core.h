@@ -40,8 +40,8 @@ struct Envelope {
 //   (CausalMerge, M1 and M2).
 // Threads: its owner's thread alone.
 // Bounds: an outside port refuses when a lane is full. A shard's port holds frames back instead
-//   (kept in order, at most overflow_limit_frames), and its shard dispatches nothing until they are
-//   gone. Where routes change, an outside port holds back what it had not published yet.
+//   (kept in order, at most overflow_limit_frames), and answers when there is no room in HeldAnswers;
+//   its shard dispatches nothing until they are gone. Where routes change, an outside port holds back what it had not published yet.
 // Cost: no allocation, no lock, no clock reading.
 //
 //   P1  clock_ns_ rises with every send and is at least every stamp observed (M1 of CausalMerge).
