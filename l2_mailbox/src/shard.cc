@@ -390,8 +390,7 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
     return;
   }
   // Whose time is asked for is not metered together with others.
-  const bool timed = endpoint.latency != nullptr;
-  if (timed && !meter_.empty()) ReadClock();
+  if (endpoint.latency != nullptr && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -408,6 +407,23 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
       return;
     }
   }
+  if ((header.flags & kFlagAcknowledge) != 0) [[unlikely]]
+    return HandleAndAcknowledge(endpoint, frame, position);
+  HandleFrame(endpoint, frame);
+}
+
+void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Position position) {
+  const HandleOutcome outcome = HandleFrame(endpoint, frame);
+  // Else it is a dead letter, which answers.
+  if (outcome != HandleOutcome::kDone && outcome != HandleOutcome::kCrashed) return;
+  Envelope reply = AnswerTo(frame);
+  reply.type = TypeId<Acknowledgement>();
+  port_.Send(reply, Acknowledgement{.position = position.value(), .shard = index_});
+}
+
+inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame) {
+  const FrameHeader& header = frame.header;
+  const bool timed = endpoint.latency != nullptr;
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
 
   const HandleOutcome outcome = endpoint.Handle(frame, *this);
@@ -433,8 +449,6 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:
       delivered_.Add(1);
-      if ((header.flags & kFlagAcknowledge) != 0) [[unlikely]]
-        Acknowledge(frame, position);
       break;
     case HandleOutcome::kFailed:
       DeadLetterFrame(DeadLetterCause::kHandlerFailed, frame);
@@ -444,6 +458,7 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
       break;
   }
   taken_.Add(1);
+  return outcome;
 }
 
 void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
@@ -475,12 +490,6 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
   reply.flags = kFlagError;
   reply.type = TypeId<ErrorReply>();
   port_.Send(reply, ErrorReply::Of(status));
-}
-
-void Shard::Acknowledge(const Frame& frame, Position position) {
-  Envelope reply = AnswerTo(frame);
-  reply.type = TypeId<Acknowledgement>();
-  port_.Send(reply, Acknowledgement{.position = position.value(), .shard = index_});
 }
 
 // To who called, or to the port that waits.

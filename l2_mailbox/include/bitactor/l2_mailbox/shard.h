@@ -152,8 +152,11 @@ class Shard final : public Poller {
   [[gnu::noinline]] void DeliverToNobody(const Frame& frame);
   // A frame that waited at an endpoint goes to the one that took its place.
   void HandOver(const Frame& frame);
-  // Tells the port that waits for this frame that it is journalled, and where.
-  [[gnu::noinline]] void Acknowledge(const Frame& frame, Position position);
+  // What follows when a frame is journalled. Inlined: it is the way of every message.
+  [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame);
+  // The same, and tells the port that waits for this frame where it is journalled.
+  [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
+                                              Position position);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
   bool HasAnswersToServe() const;
