@@ -1,4 +1,4 @@
-// What it takes to have records on the disk, beside writing the same bytes to a file.
+// What it takes to have records and messages on the disk, beside writing the same bytes to a file.
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include "bench/journal_bytes.h"
 #include "bench/rows.h"
 #include "bench/warm_mapping.h"
+#include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/persistence/journal.h"
 
 namespace bitactor::bench {
@@ -89,6 +90,57 @@ absl::StatusOr<Sample> AppendInGroups(const TickClock& clock, const std::string&
   return GigabytesPerSecond(records * kRecordBytes, elapsed_ns);
 }
 
+struct Payload {
+  static constexpr std::string_view kTypeName = "bench::DurablePayload";
+  uint64_t words[kPayloadBytes / 8];
+};
+
+// A port sends groups through a shard that this thread drives, and waits for each: of 4,095 messages
+// in batches of 16, and one that vouches for all of them.
+absl::StatusOr<Sample> SendInGroups(const TickClock& clock, Fabric& fabric, uint64_t groups) {
+  constexpr uint32_t kBatch = 16;
+  uint64_t handled = 0;
+  const Address store = fabric.Serve("store", [&](const Message&, Sender&) { ++handled; });
+  Port port = fabric.OpenPort();
+  const uint64_t start = clock.Now();
+  for (uint64_t group = 0; group < groups; ++group) {
+    for (uint32_t i = 0; i + 1 < kGroupRecords; ++i) {
+      port.Post(store, Payload{{i}});
+      if (i % kBatch != kBatch - 1) continue;
+      port.Flush();
+      fabric.Poll();
+    }
+    const absl::StatusOr<Place> place = port.SendDurable(store, Payload{{group}}, 1'000'000'000);
+    if (!place.ok()) return place.status();
+  }
+  const uint64_t elapsed_ns = clock.NanosIn(clock.Now() - start);
+  if (handled != groups * kGroupRecords || !fabric.Counters().AddUp()) {
+    return absl::InternalError("the counters do not add up");
+  }
+  return NsPerOperation(elapsed_ns, groups * kGroupRecords);
+}
+
+absl::StatusOr<Body> FabricGroup(const Context& context) {
+  return [context](uint64_t operations) -> absl::StatusOr<Sample> {
+    FabricOptions options;
+    options.threads = false;
+    options.clock = &context.clock;
+    options.journal_dir = absl::StrCat(context.work_dir, "/fabric_group");
+    options.journal.durability = Durability::kGroup;
+    std::error_code ignored;  // the work directory goes as a whole in the end
+    std::filesystem::remove_all(options.journal_dir, ignored);
+    const std::string dir = options.journal_dir;
+    auto fabric = Fabric::Start(std::move(options));
+    if (!fabric.ok()) return fabric.status();
+    const absl::StatusOr<Sample> sample =
+        SendInGroups(context.clock, **fabric, std::max<uint64_t>(1, operations / kGroupRecords));
+    if (absl::Status status = (*fabric)->Stop(); sample.ok() && !status.ok()) return status;
+    fabric->reset();
+    std::filesystem::remove_all(dir, ignored);
+    return sample;
+  };
+}
+
 absl::StatusOr<Body> DiskWrite(const Context& context) {
   const auto bytes = JournalBytes();
   if (!bytes.ok()) return bytes.status();
@@ -121,6 +173,12 @@ void RegisterDurabilityRows(Registry& registry) {
                 .operations_max = 1,
                 .note = "records of 128 bytes, a commit with each 4,096, until all are durable"},
                Group);
+  registry.Add({.name = "l2/durable_group/64",
+                .bases = {"machine/fdatasync"},
+                .operations_min = kGroupRecords,
+                .operations_max = 64 * kGroupRecords,
+                .note = "as l2/durable, at level group; each 4,096 are acknowledged together"},
+               FabricGroup);
 }
 
 }  // namespace bitactor::bench

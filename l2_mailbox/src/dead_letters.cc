@@ -30,6 +30,8 @@ const char* DeadLetterCauseName(DeadLetterCause cause) {
       return "overflow";
     case DeadLetterCause::kUnread:
       return "unread";
+    case DeadLetterCause::kNotDurable:
+      return "not_durable";
   }
   return "unknown";
 }

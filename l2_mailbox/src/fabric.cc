@@ -56,6 +56,7 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
 }
 
 constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
+constexpr size_t kMaxHeldAnswers = size_t{1} << 20;
 
 }  // namespace
 
@@ -91,12 +92,13 @@ absl::Status Fabric::Validate() const {
   if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
     return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
   }
-  if (options_.journal.durability != Durability::kProcess) {
-    return absl::UnimplementedError(absl::StrCat(
+  if (options_.held_answers < 1 || options_.held_answers > kMaxHeldAnswers) {
+    return OutOfRange("held_answers", options_.held_answers, "1 to 1048576");
+  }
+  if (options_.journal.durability != Durability::kProcess && !journals()) {
+    return absl::InvalidArgumentError(absl::StrCat(
         "FabricOptions::journal.durability is `", DurabilityName(options_.journal.durability),
-        "`; a fabric journals at level `process`, for its answers do not wait for the disk: what "
-        "is "
-        "to survive a power loss goes into a Journal of its own"));
+        "`, but there is no journal: name a folder in FabricOptions::journal_dir"));
   }
   return absl::OkStatus();
 }
@@ -155,6 +157,8 @@ absl::Status Fabric::StartShards() {
       return shard->journal()->last_refusal();
     }
   }
+  // What was recovered is durable from here on: ports are told that it was taken.
+  if (absl::Status status = Commit(); !status.ok()) return status;
   {
     MutexLock lock(&mutex_);
     next_id_ = max_id_seen_ + 1;
@@ -175,13 +179,21 @@ absl::Status Fabric::StartShards() {
 absl::Status Fabric::OpenJournals() {
   FileSystem& files = *options_.journal.files;
   if (absl::Status status = files.CreateDir(options_.journal_dir); !status.ok()) return status;
+  JournalOptions journal_options = options_.journal;
+  if (journal_options.durability != Durability::kProcess) {
+    if (absl::Status status = OpenGroup(); !status.ok()) return status;
+    journal_options.group = group_.get();
+  }
   for (auto& shard : shards_) {
-    JournalOptions journal_options = options_.journal;
     journal_options.owner_number = shard->index();
     absl::StatusOr<Journal> journal =
         Journal::Open(ShardJournalDir(options_.journal_dir, shard->index()), journal_options);
     if (!journal.ok()) return journal.status();
     shard->SetJournal(*std::move(journal));
+    if (group_ != nullptr) shard->HoldAnswers(options_.held_answers);
+  }
+  if (group_ != nullptr) {
+    if (absl::Status status = OpenAndCloseOthers(journal_options); !status.ok()) return status;
   }
   return ScanJournals(files, options_.journal_dir, [this](const RecoveredFrame& recovered) {
     NoteRecovered(recovered);
@@ -261,11 +273,14 @@ absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_
       owner.Add(std::make_unique<internal::AwaitingEndpoint>(ActorId{id}));
     }
   });
+  if (!journalled && group_ != nullptr && !group_->failure().ok()) return group_->failure();
   if (!journalled) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "the name \"", std::string(name), "\" could not be journalled: no space below ",
         options_.journal_dir, "; free some and start again"));
   }
+  // A power loss must not give this id to another name: it may stand in messages of other journals.
+  if (absl::Status status = WaitDurable(owner.index()); !status.ok()) return status;
   AdoptName(NameRecord::Of(id, class_type, name));
   return Address{ActorId{id}};
 }
@@ -304,6 +319,9 @@ Address Fabric::Serve(std::string_view name, Handler handler) {
 }
 
 absl::Status Fabric::Health() const {
+  if (group_ != nullptr) {
+    if (absl::Status status = group_->failure(); !status.ok()) return status;
+  }
   for (uint32_t i = 0; i < state_.shards; ++i) {
     // Relaxed: see FabricState.
     if (state_.journal_full[i].load(std::memory_order_relaxed)) {
@@ -317,7 +335,7 @@ size_t Fabric::Poll() {
   BITACTOR_CHECK(!options_.threads);
   size_t work = 0;
   for (auto& engine : engines_) work += engine->Poll();
-  return work;
+  return work > 0 ? work : CommitForAnswers();
 }
 
 void Fabric::WaitIdle() {
@@ -328,6 +346,7 @@ void Fabric::WaitIdle() {
     MutexLock routing(&routing_mutex_);  // what is handed over is counted twice, or not at all
     uint64_t taken = 0;
     uint64_t waiting = 0;
+    uint64_t answers = 0;
     for (uint32_t i = 0; i < state_.shards; ++i) {
       RunOnShard(i, [&] {
         taken += shards_[i]->taken();
@@ -336,13 +355,14 @@ void Fabric::WaitIdle() {
         const internal::PortCore& port = shards_[i]->port();
         taken += port.refused(SendResult::kFull) + port.refused(SendResult::kJournalFull);
         waiting += shards_[i]->held_frames();
+        answers += shards_[i]->held_answers();
       });
     }
     uint64_t sent = 0;
     for (auto& shard : shards_) sent += shard->port().sent().Read();
     MutexLock lock(&mutex_);
     for (auto& port : port_cores_) sent += port->sent().Read();
-    return sent == taken + waiting;
+    return sent == taken + waiting && answers == 0;
   };
   while (!sums_agree()) {
     if (!options_.threads) Poll();
@@ -441,7 +461,7 @@ absl::Status Fabric::Stop() {
   threads_.clear();
   // SYNC(fabric-stopped): pairs with stopped().
   stopped_.store(true, std::memory_order_release);
-  absl::Status first;
+  absl::Status first = CommitForTheLastTime();
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
   }

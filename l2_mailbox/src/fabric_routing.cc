@@ -140,12 +140,16 @@ absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
       baggage[ShardOf(ActorId{frame.header.target})].frames.push_back(frame);
     }
   }
+  // What the endpoints of P have handled is durable before Q answers for them: Q's answers wait for
+  // Q's journal alone, and what Q handles may be stamped before what P did.
+  absl::Status durable;
+  for (uint32_t i = 0; i < state_.shards; ++i) durable.Update(WaitDurable(i));
   for (const auto& [q, slots] : in) {  // H6
     RunOnShard(q, [this, q = q, &baggage] { shards_[q]->EndIncoming(std::move(baggage[q])); });
   }
   MutexLock tables(&mutex_);
   slots_ = std::move(table);
-  return absl::OkStatus();
+  return durable;
 }
 
 void Fabric::WaitUntilNoPortPublishes() {

@@ -5,12 +5,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/fabric.h"
+#include "bitactor/l2_mailbox/system_records.h"
 
 namespace bitactor {
 namespace {
 
 // A waiting caller looks this often before it lets another thread run.
 constexpr int kLooksPerYield = 256;
+
+absl::Status ClosedError() {
+  return absl::UnavailableError(
+      "this port is closed: its fabric has stopped or had no more ports to give");
+}
+absl::Status CutOffError() {
+  return absl::UnavailableError(
+      "this port is cut off: more of its frames were corrupted than "
+      "FabricOptions::corruption_limit allows; Fabric::Quarantined() has them");
+}
 
 }  // namespace
 
@@ -34,6 +45,7 @@ Port& Port::operator=(Port&& other) noexcept {
   std::swap(resuming_, other.resuming_);
   std::swap(named_sequence_, other.named_sequence_);
   std::swap(late_replies_, other.late_replies_);
+  std::swap(unknown_id_, other.unknown_id_);
   owner_.Reset();
   other.owner_.Reset();
   return *this;
@@ -102,22 +114,16 @@ uint64_t Port::NamedMessageId(Address target, FrameKind kind) {
 }
 
 absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint32_t type) {
-  if (core_ == nullptr) {
-    return absl::UnavailableError(
-        "this port is closed: its fabric has stopped or had no more ports to give");
-  }
+  if (core_ == nullptr) return ClosedError();
   if (named_) {
     return absl::FailedPreconditionError(
         "a named port cannot call: an answer belongs to one run, the name to all; open a port "
         "without a name");
   }
   BITACTOR_DCHECK(owner_.IsCaller());
-  if (Begin(envelope, FrameKind::kCall, target, type) == SendResult::kCutOff) {
-    return absl::UnavailableError(
-        "this port is cut off: more of its frames were corrupted than "
-        "FabricOptions::corruption_limit allows; Fabric::Quarantined() has them");
-  }
-  return absl::OkStatus();
+  unknown_id_ = 0;
+  const SendResult begun = Begin(envelope, FrameKind::kCall, target, type);
+  return begun == SendResult::kCutOff ? CutOffError() : absl::OkStatus();
 }
 
 absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
@@ -128,6 +134,10 @@ absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
     return absl::UnavailableError(
         absl::StrCat("the request was not sent: ", SendResultName(result)));
   }
+  return AwaitAnswer(message_id, timeout_ns);
+}
+
+absl::StatusOr<Frame> Port::AwaitAnswer(uint64_t message_id, uint64_t timeout_ns) {
   const TickClock& clock = fabric_->clock();
   const uint64_t start_ns = clock.NowNanos();
   Frame reply;
@@ -153,6 +163,65 @@ absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
   }
   core_->Observe(reply.header.stamp_ns);
   return reply;
+}
+
+absl::Status Port::BeginDurable(internal::Envelope& envelope, Address target, uint32_t type) {
+  if (core_ == nullptr) return ClosedError();
+  if (!fabric_->journals()) {
+    return absl::FailedPreconditionError(
+        "nothing is journalled here, so nothing can be durable: name a folder in "
+        "FabricOptions::journal_dir");
+  }
+  BITACTOR_DCHECK(owner_.IsCaller());
+  unknown_id_ = 0;
+  switch (Begin(envelope, FrameKind::kCast, target, type)) {
+    case SendResult::kCutOff:
+      return CutOffError();
+    case SendResult::kAlreadyTaken:
+      // In the run before: all that is recovered is durable before a fabric runs.
+      if (named_sequence_ > core_->named_sequence()) {
+        return absl::AlreadyExistsError(absl::StrCat("message ", named_sequence_,
+                                                     " of this name is durable since an earlier "
+                                                     "run: go on with the next"));
+      }
+      return absl::FailedPreconditionError(absl::StrCat(
+          "message ", named_sequence_,
+          " of this name was sent earlier in this run, by the port "
+          "before this one, and whether it is durable is not known here: a later one to the same "
+          "target vouches for it"));
+    default:
+      break;
+  }
+  envelope.flags = kFlagAcknowledge;
+  envelope.correlation_id = core_->id();  // a named port sends as its name, which is no port
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Place> Port::FinishDurable(SendResult result, uint64_t message_id,
+                                          uint64_t timeout_ns) {
+  const absl::StatusOr<Frame> answer = FinishCall(result, message_id, timeout_ns);
+  unknown_id_ = result == SendResult::kOk ? message_id : 0;
+  if (!answer.ok()) return answer.status();
+  const Message message(*answer);
+  if (!message.Is<ErrorReply>() && !message.Is<internal::Acknowledgement>()) {
+    return absl::InternalError(
+        "the handler answered a message that is no call; AwaitDurable() waits for what was asked");
+  }
+  unknown_id_ = 0;
+  if (message.Is<ErrorReply>()) return message.As<ErrorReply>().ToStatus();
+  const auto taken = message.As<internal::Acknowledgement>();
+  return Place{taken.shard, Position(taken.position)};
+}
+
+absl::StatusOr<Place> Port::AwaitDurable(uint64_t timeout_ns) {
+  if (core_ == nullptr) return ClosedError();
+  if (unknown_id_ == 0) {
+    return absl::FailedPreconditionError(
+        "no SendDurable() of this port waits for its answer: the last one has it, or another call "
+        "took its place");
+  }
+  BITACTOR_DCHECK(owner_.IsCaller());
+  return FinishDurable(SendResult::kOk, unknown_id_, timeout_ns);
 }
 
 bool Port::TakeReply(uint64_t message_id, Frame& reply) {

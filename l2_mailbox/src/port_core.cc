@@ -1,5 +1,8 @@
 #include "bitactor/l2_mailbox/port_core.h"
 
+#include "absl/status/status.h"
+#include "bitactor/l1_core/type_name.h"
+
 namespace bitactor::internal {
 
 SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes) {
@@ -64,9 +67,9 @@ SendResult PortCore::Refuse(SendResult result, Envelope envelope) {
     Frame frame{};
     FillHeader(frame.header, envelope, 0);
     Seal(frame);
-    state_->dead_letters.Add(result == SendResult::kJournalFull ? DeadLetterCause::kJournalFull
-                                                                : DeadLetterCause::kOverflow,
-                             index_, frame);
+    state_->dead_letters.Add(
+        result == SendResult::kJournalFull ? state_->JournalRefusal() : DeadLetterCause::kOverflow,
+        index_, frame);
     sent_.Add(1);
   }
   return result;
@@ -106,6 +109,7 @@ bool PortCore::MoveOverflow() {
       if (overflow_.size() != before) continue;  // it held back what comes before this frame
     }
     if (is_answer) {
+      if (!HasRoomForAnswer()) return false;
       GiveAnswer(overflow_.Front());
       overflow_.PopFront();
       ++overflow_gone_;
@@ -144,7 +148,7 @@ SendResult PortCore::Reply(Envelope envelope, const void* payload, size_t size_b
   Seal(frame);
   replied_.Add(1);
   Publish();  // P2: what was sent before this answer is visible before it
-  if (overflow_.empty()) [[likely]]
+  if (overflow_.empty() && HasRoomForAnswer()) [[likely]]
     return GiveAnswer(frame);
   // P4: whoever reads the answer may send where the frames before it are still to arrive.
   if (overflow_.size() >= state_->overflow_limit_frames) {
@@ -155,7 +159,49 @@ SendResult PortCore::Reply(Envelope envelope, const void* payload, size_t size_b
   return SendResult::kOk;
 }
 
-SendResult PortCore::GiveAnswer(const Frame& frame) {
+SendResult PortCore::GiveAnswer(const Frame& answer) {
+  if (held_answers_ == nullptr || held_answers_->MayPass()) return PutAnswer(answer);
+  held_answers_->PushBack(answer);  // D1
+  return SendResult::kOk;
+}
+
+size_t PortCore::GiveDurableAnswers() {
+  size_t given = 0;
+  for (; held_answers_->FrontMayGo(); held_answers_->PopFront(), ++given) {
+    PutAnswer(held_answers_->Front());
+  }
+  return given;
+}
+
+size_t PortCore::RefuseHeldAnswers() {
+  const ErrorReply error = ErrorReply::Of(
+      absl::AbortedError("not_durable: a commit failed (Fabric::Health() says why); this was "
+                         "handled, and may be gone after a restart"));
+  size_t refused = 0;
+  for (; !held_answers_->empty(); held_answers_->PopFront(), ++refused) {
+    const Frame& held = held_answers_->Front();
+    state_->dead_letters.Add(DeadLetterCause::kNotDurable, index_, held);
+    Envelope envelope;
+    envelope.kind = FrameKind::kReply;
+    envelope.flags = kFlagError;
+    envelope.source = id();
+    envelope.target.id = ActorId{held.header.target};
+    envelope.message_id = NextMessageId();
+    envelope.correlation_id = held.header.correlation_id;
+    envelope.trace = held.header.trace;
+    envelope.parent_span = held.header.parent_span;
+    envelope.type = TypeId<ErrorReply>();
+    Frame answer;
+    FillHeader(answer.header, envelope, sizeof(error));
+    std::memcpy(answer.payload, &error, sizeof(error));
+    Seal(answer);
+    replied_.Add(1);
+    PutAnswer(answer);
+  }
+  return refused;
+}
+
+SendResult PortCore::PutAnswer(const Frame& frame) {
   const uint32_t port = frame.header.target & ~kPortIdBit;
   // SYNC(reply-lanes): pairs with the store when the port is opened; the lanes are built before
   // they are seen.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/system_records.h"
 
 namespace bitactor::internal {
 namespace {
@@ -113,6 +114,20 @@ void Shard::NoteJournalFull() {
   state_->journal_full[index_].store(true, std::memory_order_relaxed);
 }
 
+void Shard::HoldAnswers(size_t capacity) {
+  held_answers_ = std::make_unique<HeldAnswers>(*journal_, capacity, state_->holds_answers[index_]);
+  port_.SetHeldAnswers(held_answers_.get());
+}
+
+size_t Shard::ServeHeldAnswers() {
+  const size_t given = port_.GiveDurableAnswers();
+  // Relaxed: see FabricState.
+  if (!state_->commit_failed.load(std::memory_order_relaxed)) [[likely]]
+    return given;
+  journal_->LookForFailure();
+  return given + port_.RefuseHeldAnswers();
+}
+
 void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
   const CurrentShardScope scope(this);  // handlers run, whoever drives the shards
   const auto id = static_cast<uint32_t>(endpoint->id());
@@ -189,10 +204,16 @@ size_t Shard::RunTasks() {
   return tasks.size();
 }
 
+bool Shard::HasAnswersToServe() const {
+  if (held_answers_ == nullptr || held_answers_->empty()) return false;
+  // Relaxed: see FabricState.
+  return held_answers_->FrontMayGo() || state_->commit_failed.load(std::memory_order_relaxed);
+}
+
 bool Shard::HasWork() {
   // SYNC(shard-tasks)
   return has_tasks_.load(std::memory_order_acquire) || port_.congested() || !arrived_.empty() ||
-         merge_.HasFrames();
+         merge_.HasFrames() || HasAnswersToServe();
 }
 
 size_t Shard::Poll() {
@@ -203,6 +224,8 @@ size_t Shard::Poll() {
   };
   clock_is_fresh_ = false;
   size_t work = RunTasks();
+  if (held_answers_ != nullptr) [[unlikely]]
+    work += ServeHeldAnswers();
   size_t left = options_.batch_frames;
   const auto deliver = [this, &left](Frame& frame) {
     if (!clock_is_fresh_) {
@@ -367,20 +390,40 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
     return;
   }
   // Whose time is asked for is not metered together with others.
-  const bool timed = endpoint.latency != nullptr;
-  if (timed && !meter_.empty()) ReadClock();
+  if (endpoint.latency != nullptr && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
     taken_.Add(1);
     return;
   }
-  if (journal_.has_value() && journal_->AppendFrame(header) == Position::None()) [[unlikely]] {
-    NoteJournalFull();
-    DeadLetterFrame(DeadLetterCause::kJournalFull, frame);
-    taken_.Add(1);
-    return;
+  Position position;
+  if (journal_.has_value()) {
+    position = journal_->AppendFrame(header);
+    if (position == Position::None()) [[unlikely]] {
+      NoteJournalFull();
+      DeadLetterFrame(state_->JournalRefusal(), frame);
+      taken_.Add(1);
+      return;
+    }
   }
+  if ((header.flags & kFlagAcknowledge) != 0) [[unlikely]]
+    return HandleAndAcknowledge(endpoint, frame, position);
+  HandleFrame(endpoint, frame);
+}
+
+void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Position position) {
+  const HandleOutcome outcome = HandleFrame(endpoint, frame);
+  // Else it is a dead letter, which answers.
+  if (outcome != HandleOutcome::kDone && outcome != HandleOutcome::kCrashed) return;
+  Envelope reply = AnswerTo(frame);
+  reply.type = TypeId<Acknowledgement>();
+  port_.Send(reply, Acknowledgement{.position = position.value(), .shard = index_});
+}
+
+inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame) {
+  const FrameHeader& header = frame.header;
+  const bool timed = endpoint.latency != nullptr;
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
 
   const HandleOutcome outcome = endpoint.Handle(frame, *this);
@@ -415,13 +458,15 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
       break;
   }
   taken_.Add(1);
+  return outcome;
 }
 
 void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
-  if (frame.header.kind != FrameKind::kCall) return;
+  const bool awaited = (frame.header.flags & kFlagAcknowledge) != 0;
+  if (frame.header.kind != FrameKind::kCall && !awaited) return;
   // Every call is answered: its caller learns at once that nobody will.
   const auto status = [&]() -> absl::Status {
     const char* name = DeadLetterCauseName(cause);
@@ -435,25 +480,35 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
         return absl::UnimplementedError(name);
       case DeadLetterCause::kHandlerFailed:
         return absl::InternalError(name);
+      case DeadLetterCause::kNotDurable:
+        return absl::AbortedError(name);
       default:
         return absl::NotFoundError(name);
     }
   }();
-  Envelope reply;
-  reply.kind = FrameKind::kReply;
+  Envelope reply = AnswerTo(frame);
   reply.flags = kFlagError;
-  reply.source = port_.id();
-  reply.target.id = ActorId{frame.header.source};
-  reply.message_id = port_.NextMessageId();
-  reply.correlation_id = frame.header.message_id;
-  reply.trace = frame.header.trace;
-  reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
   reply.type = TypeId<ErrorReply>();
   port_.Send(reply, ErrorReply::Of(status));
 }
 
+// To who called, or to the port that waits.
+Envelope Shard::AnswerTo(const Frame& frame) {
+  const bool awaited = (frame.header.flags & kFlagAcknowledge) != 0;
+  Envelope reply;
+  reply.kind = FrameKind::kReply;
+  reply.source = port_.id();
+  reply.target.id =
+      ActorId{awaited ? static_cast<uint32_t>(frame.header.correlation_id) : frame.header.source};
+  reply.message_id = port_.NextMessageId();
+  reply.correlation_id = frame.header.message_id;
+  reply.trace = frame.header.trace;
+  reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
+  return reply;
+}
+
 uint64_t Shard::QueuedFrames() {
-  uint64_t queued = held_frames_ + arrived_.size() + port_.overflow_frames();
+  uint64_t queued = held_frames_ + arrived_.size() + port_.overflow_frames() + held_answers();
   for (const auto& lane : merge_.lanes()) queued += lane->Waiting();
   return queued;
 }

@@ -129,20 +129,24 @@ absl::Status Committer::CommitLocked() {
   if (absl::Status status = Ready(); !status.ok()) return status;
   if (!AnythingNew()) return absl::OkStatus();
   CommitCounters done;
-  const absl::Status status = SyncAndCut(done);
-  MutexLock lock(&state_mutex_);
-  counters_.commits += done.commits;
-  counters_.synced_bytes += done.synced_bytes;
-  counters_.syncs += done.syncs;
+  absl::Status status = SyncAndCut(done);
   if (!status.ok()) {
-    failure_ = absl::Status(
+    status = absl::Status(
         status.code(),
         absl::StrCat(dir_, ": a commit failed: ", status.message(),
                      ": what was appended since the last one is not durable, and it is not tried "
                      "again: close the journal, see to the disk, open the journal again"));
   }
-  changed_.SignalAll();
-  return failure_;
+  {
+    MutexLock lock(&state_mutex_);
+    counters_.commits += done.commits;
+    counters_.synced_bytes += done.synced_bytes;
+    counters_.syncs += done.syncs;
+    failure_ = status;
+    changed_.SignalAll();
+  }
+  if (options_.on_commit) options_.on_commit(status);
+  return status;
 }
 
 // Reads the tails for the first time.

@@ -27,6 +27,7 @@ absl::StatusOr<std::unique_ptr<GroupCommit>> GroupCommit::Open(const std::string
 }
 
 absl::Status GroupCommit::Commit() { return committer_->Commit(); }
+absl::Status GroupCommit::failure() const { return committer_->Failure(); }
 CommitCounters GroupCommit::counters() const { return committer_->counters(); }
 
 }  // namespace bitactor

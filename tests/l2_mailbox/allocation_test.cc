@@ -24,8 +24,9 @@ constexpr uint64_t kMessages = 10'000;
 
 class L2AllocationTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Fabric> Start(uint32_t shards) {
+  std::unique_ptr<Fabric> Start(uint32_t shards, Durability level = Durability::kProcess) {
     FabricOptions options;
+    options.journal.durability = level;
     options.shards = shards;
     options.threads = false;
     options.journal_dir = dir_.path();
@@ -105,6 +106,35 @@ TEST_F(L2AllocationTest, ACallAndItsAnswer) {
   }
   EXPECT_EQ(test::AllocationCount() - before, 0u);
   EXPECT_EQ(answered, kWarmUp + kMessages);
+}
+
+// The commits allocate, beside the way of the messages.
+TEST_F(L2AllocationTest, AnAnswerThatIsHeldUntilItIsDurable) {
+  auto fabric = Start(/*shards=*/1, Durability::kGroup);
+  uint64_t handled = 0;
+  const Address echo = fabric->Serve("echo", [&handled](const Message& m, Sender& out) {
+    ++handled;
+    out.Reply(m.As<Trade>());
+  });
+  Port port = fabric->OpenPort();
+  constexpr uint64_t kBatch = 64;
+  uint64_t allocations = 0;
+  for (uint64_t batch = 0; batch < 40; ++batch) {
+    const uint64_t before = test::AllocationCount();
+    for (uint64_t i = 0; i < kBatch; ++i) port.Post(echo, Trade{{i}});
+    port.Flush();
+    for (int i = 0; i < 8; ++i) fabric->engine(0).Poll();
+    const uint64_t held = test::AllocationCount();
+    EXPECT_EQ(fabric->shard(0).held_answers(), kBatch);
+    EXPECT_TRUE(fabric->Commit().ok());
+    const uint64_t committed = test::AllocationCount();
+    fabric->engine(0).Poll();
+    if (batch >= 20) allocations += held - before + test::AllocationCount() - committed;
+    EXPECT_EQ(fabric->shard(0).held_answers(), 0u);
+  }
+  EXPECT_EQ(handled, 40 * kBatch);
+  EXPECT_EQ(allocations, 0u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
 }
 
 TEST_F(L2AllocationTest, AFrameThatIsQuarantined) {

@@ -403,15 +403,6 @@ TEST_F(FabricTest, OptionsOutOfRangeAreNamedWithTheirRange) {
             "FabricOptions::lane_slots is 100; allowed is a power of two from 2 to 65536");
 }
 
-TEST_F(FabricTest, ALevelThatItDoesNotKeepIsRefused) {
-  FabricOptions options = Options();
-  options.journal_dir = dir_.File("run");
-  options.journal.durability = Durability::kGroup;
-  const absl::Status status = Fabric::Start(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_NE(status.message().find("`group`"), std::string::npos) << status;
-}
-
 TEST_F(FabricTest, ANameThatIsTooLongHasNoAddress) {
   auto fabric = Start(Options());
   EXPECT_EQ(fabric->Intern(std::string(117, 'x')).id, ActorId{0});

@@ -1,5 +1,5 @@
-// Random programs of actors, killed at random moments and resumed: the end is that of a run without
-// a kill.
+// Random programs of actors, killed at random moments, or cut off from power at level `group`, and
+// resumed: the end is that of a run without that.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -177,7 +177,8 @@ struct Program {
 // One start of the system on given files, driven step by step.
 class Run {
  public:
-  Run(test::SimulatedFiles* files, TickClock* clock, uint32_t shards) : clock_(clock) {
+  Run(test::SimulatedFiles* files, TickClock* clock, uint32_t shards, Durability level)
+      : clock_(clock) {
     SystemOptions options;
     options.shards = shards;
     options.durable = "run";
@@ -186,6 +187,7 @@ class Run {
     options.fabric.start_time_ns = 1'000'000'000;
     options.fabric.span_capacity = 64;
     options.fabric.mailboxes = 4;
+    options.fabric.journal.durability = level;
     options.fabric.journal.files = files;
     options.fabric.journal.prepare_ahead = false;
     options.fabric.journal.segment_bytes = 64 << 10;
@@ -211,13 +213,16 @@ class Run {
     }
   }
 
-  // Sends a feed's next message, polls a shard, or lets time pass.
+  // Sends a feed's next message, polls a shard, commits, or lets time pass.
   void Act(const Program& program, std::mt19937_64& random) {
     const uint64_t choice = random() % 8;
     if (choice < 2) {
       SendNext(program, static_cast<uint32_t>(random() % kFeeds));
     } else if (choice == 2) {
       clock_->Advance(random() % 100'000);
+      if (random() % 4 == 0) {
+        EXPECT_TRUE(system_->fabric().Commit().ok());
+      }
     } else {
       system_->fabric().engine(static_cast<uint32_t>(random() % system_->fabric().shards())).Poll();
     }
@@ -281,13 +286,13 @@ class Run {
 // A shared random program and everything that happens to it.
 class Life {
  public:
-  explicit Life(uint64_t seed) : random_(seed), program_(random_) {}
+  Life(uint64_t seed, Durability level) : level_(level), random_(seed), program_(random_) {}
 
   uint64_t Uninterrupted() {
     on_handler = [] {};
     test::SimulatedFiles files;
     TickClock clock(TickClock::Source::kManual, 5'000);
-    Run run(&files, &clock, Shards());
+    Run run(&files, &clock, Shards(), level_);
     run.SpawnAll();
     const uint64_t digest = run.ToTheEnd(program_);
     tallies_ = run.Tallies();
@@ -295,7 +300,7 @@ class Life {
   }
 
   // Killed between polls, or inside a handler at its beginning or after a wait, also while a start
-  // reads the journals.
+  // reads the journals. At level `group` power is lost there, but for one in four times.
   uint64_t Interrupted() {
     auto files = std::make_unique<test::SimulatedFiles>();
     TickClock clock(TickClock::Source::kManual, 5'000);
@@ -303,20 +308,20 @@ class Life {
       std::unique_ptr<test::SimulatedFiles> left;
       uint64_t handlers = random_() % 60;
       on_handler = [&] {
-        if (handlers-- == 0) left = files->AfterKill();
+        if (handlers-- == 0) left = WhatIsLeftOf(*files);
       };
       {
-        Run run(files.get(), &clock, Shards());
+        Run run(files.get(), &clock, Shards(), level_);
         run.SpawnAll();
         for (uint64_t steps = random_() % 300; steps > 0 && left == nullptr; --steps)
           run.Act(program_, random_);
-        if (left == nullptr) left = files->AfterKill();
+        if (left == nullptr) left = WhatIsLeftOf(*files);
         on_handler = [] {};
       }
       files = std::move(left);
     }
     on_handler = [] {};
-    Run run(files.get(), &clock, Shards());
+    Run run(files.get(), &clock, Shards(), level_);
     run.SpawnAll();
     const uint64_t digest = run.ToTheEnd(program_);
     ExpectSame(run.Tallies());
@@ -324,6 +329,10 @@ class Life {
   }
 
  private:
+  std::unique_ptr<test::SimulatedFiles> WhatIsLeftOf(const test::SimulatedFiles& files) {
+    if (level_ == Durability::kProcess || random_() % 4 == 0) return files.AfterKill();
+    return files.AfterPowerLoss(random_);
+  }
   uint32_t Shards() { return static_cast<uint32_t>(1 + random_() % 3); }
 
   void ExpectSame(const std::array<Tally, kNodes>& tallies) {
@@ -334,20 +343,29 @@ class Life {
     }
   }
 
+  const Durability level_;
   std::mt19937_64 random_;
   const Program program_;
   std::array<Tally, kNodes> tallies_;
 };
 
-TEST(RecoveryPropertyTest, AKilledAndResumedRunEndsAsAnUninterruptedOne) {
+void RunLives(Durability level, int rounds) {
   const uint64_t seed = test::Seed();
-  for (int round = 0; round < test::Rounds(150); ++round) {
+  for (int round = 0; round < rounds; ++round) {
     SCOPED_TRACE("BITACTOR_SEED=" + std::to_string(seed + static_cast<uint64_t>(round)));
-    Life life(seed + static_cast<uint64_t>(round));
+    Life life(seed + static_cast<uint64_t>(round), level);
     const uint64_t expected = life.Uninterrupted();
     ASSERT_EQ(life.Interrupted(), expected) << "round " << round;
-    ASSERT_FALSE(HasFailure());
+    ASSERT_FALSE(testing::Test::HasFailure());
   }
+}
+
+TEST(RecoveryPropertyTest, AKilledAndResumedRunEndsAsAnUninterruptedOne) {
+  RunLives(Durability::kProcess, test::Rounds(150));
+}
+
+TEST(RecoveryPropertyTest, SoDoesOneThatLostPowerAtLevelGroup) {
+  RunLives(Durability::kGroup, test::Rounds(100));
 }
 
 }  // namespace recovery_property_test

@@ -35,6 +35,7 @@
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l2_mailbox/slot_table.h"
 #include "bitactor/l2_mailbox/system_records.h"
+#include "bitactor/persistence/group_commit.h"
 #include "bitactor/tracing/span.h"
 
 namespace bitactor {
@@ -44,9 +45,13 @@ class Fabric;
 struct FabricOptions {
   uint32_t shards = 1;           // threads, 1 to 64
   std::string journal_dir = {};  // one journal per shard below it; empty: nothing is journalled
-  JournalOptions journal = {};   // of each
-  size_t lane_slots = 1024;      // of each lane, a power of two, 2 to 65,536
-  uint32_t mailboxes = 64;       // partitions of the id space, 1 to 4,096
+  // Of each. At levels group and each they are a set, whatever `group` says here, and no answer to an
+  // outside port goes before what it follows from is durable.
+  JournalOptions journal = {};
+  size_t lane_slots = 1024;  // of each lane, a power of two, 2 to 65,536
+  uint32_t mailboxes = 64;   // partitions of the id space, 1 to 4,096
+  // Answers that each shard holds at most until they are durable, at levels group and each, 1 to 2^20.
+  size_t held_answers = 16384;
   size_t overflow_frames = 1u << 20;  // what a shard holds back at most when lanes are full
   Ticks budget{8};                    // of a handler, per dispatch
   size_t span_capacity = 65536;       // of each shard's trace ring, a power of two
@@ -76,7 +81,7 @@ struct FabricCounters {
   uint64_t replied = 0;    // answers to outside ports
   uint64_t delivered = 0;  // handled
   uint64_t read_by_ports = 0;
-  uint64_t queued = 0;  // in lanes, spills and mailbox queues
+  uint64_t queued = 0;  // in lanes, spills and mailbox queues, or held until it is durable
   std::array<uint64_t, kDeadLetterCauses> dead_letters{};
   std::array<uint64_t, kSendResults> refused{};  // by outside ports' sends; these were never sent
   uint64_t journalled = 0;
@@ -170,7 +175,8 @@ class Fabric {
   // stands behind them and all that is on its way there, in causal order, and nothing is lost or
   // delivered twice. Slots of others stay where they are. Returns when the change is complete.
   // kInvalidArgument: not a change that SlotTable allows. kFailedPrecondition: fixed_routes, or
-  // stopped. kResourceExhausted: a journal has no space for the record of the change.
+  // stopped. kResourceExhausted: a journal has no space for the record of the change. Another: it is
+  // made, but a commit failed (Health).
   absl::Status AddMailbox(uint32_t mailbox, uint32_t weight = 1);
   absl::Status RemoveMailbox(uint32_t mailbox);
   // Changes of the routes so far, over all starts of this journal.
@@ -190,14 +196,17 @@ class Fabric {
   // How many there were, by the port that wrote the lane and by the source as far as it can be
   // believed. Any thread.
   CorruptionReport Corruption() const;
-  // OK, or what keeps a shard from going on (its journal has no space left).
+  // OK, or what keeps a shard from going on: its journal has no space left, or a commit failed.
   absl::Status Health() const;
+  // Makes durable what is journalled by now, unless the level is process. Without threads, Poll() does
+  // so when answers wait for it and nothing else moves. Any thread that is not a shard's.
+  absl::Status Commit();
 
   // One round of every shard on the calling thread; the work seen. REQUIRES: started without
   // threads.
   size_t Poll();
   // Waits until nothing is on its way: every message sent has been handled, dead-lettered or waits
-  // for an actor.
+  // for an actor, and no answer waits for the disk.
   void WaitIdle();
   FabricCounters Counters();
   // Dispatches over budget, of all that are served now.
@@ -212,13 +221,14 @@ class Fabric {
   std::vector<SpanRecord> Spans();
   uint64_t spans_dropped() const { return spans_dropped_; }
 
-  // Stops the shards' threads and seals the journals. What is queued stays unhandled. The first
-  // error of the journals.
+  // Stops the shards' threads, commits, gives away what answers were held, and seals the journals.
+  // What is queued stays unhandled. The first error of the journals.
   absl::Status Stop();
 
   internal::Shard& shard(uint32_t index) { return *shards_[index]; }
   Engine& engine(uint32_t index) { return *engines_[index]; }
   internal::FabricState& state() { return state_; }
+  bool journals() const { return !options_.journal_dir.empty(); }
   bool threaded() const { return options_.threads; }
   bool stopped() const {
     // SYNC(fabric-stopped): pairs with Stop(); the shards' threads have ended.
@@ -231,6 +241,16 @@ class Fabric {
   explicit Fabric(FabricOptions options);
   absl::Status Validate() const;
   absl::Status OpenJournals();
+  // The set that the journals commit in, at levels group and each.
+  absl::Status OpenGroup();
+  // Journals of shards that an earlier start had: the cut names them, so they have to be there once.
+  absl::Status OpenAndCloseOthers(const JournalOptions& options);
+  void NoteCommit(const absl::Status& status);
+  // Waits until what a shard has journalled by now is durable.
+  absl::Status WaitDurable(uint32_t shard);
+  // Commits, if any answer waits for that; the work done.
+  size_t CommitForAnswers();
+  absl::Status CommitForTheLastTime();
   void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
   absl::Status MakeRoutes();
@@ -248,6 +268,7 @@ class Fabric {
   std::unique_ptr<TickClock> own_clock_;
   internal::FabricState state_;
   std::vector<std::unique_ptr<Engine>> engines_;
+  std::unique_ptr<GroupCommit> group_;  // null: at level process; outlives the journals
   std::vector<std::unique_ptr<internal::Shard>> shards_;
   std::vector<std::unique_ptr<SpscLane<Frame>>> lanes_;
   std::vector<std::jthread> threads_;

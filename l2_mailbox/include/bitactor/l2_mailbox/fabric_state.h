@@ -94,6 +94,12 @@ struct FabricState {
   std::array<std::atomic<ReplyLanes*>, kMaxPorts> reply_lanes{};
   // By shard. Relaxed: a hint to producers; the shard itself refuses what slips past.
   std::array<std::atomic<bool>, kMaxShards> journal_full{};
+  // By shard, at levels group and each: whether it holds answers (HeldAnswers). Relaxed: written
+  // before its thread announces that it sleeps and read after a cut was acknowledged, as ParkingSpot
+  // asks of parked() and of the work itself.
+  std::array<std::atomic<bool>, kMaxShards> holds_answers{};
+  // No cut will come any more. Relaxed: it only says so; why, GroupCommit::failure() knows.
+  std::atomic<bool> commit_failed{false};
   // By port. Relaxed: statistics, and a hint to the port that comes after its limit was passed.
   std::array<std::atomic<uint64_t>, kMaxPorts> corrupted_by_port{};
   std::array<std::atomic<bool>, kMaxPorts> cut_off{};
@@ -103,6 +109,11 @@ struct FabricState {
   void Quarantine(LaneFault fault, const LaneOrigin& origin, uint32_t shard, uint32_t to_port,
                   const Frame& frame);
 
+  // Why a journal takes nothing more. Relaxed: see commit_failed.
+  DeadLetterCause JournalRefusal() const {
+    return commit_failed.load(std::memory_order_relaxed) ? DeadLetterCause::kNotDurable
+                                                         : DeadLetterCause::kJournalFull;
+  }
   uint64_t NowNanos() const { return clock->NowNanos() + wall_offset_ns; }
   uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind) const {
     const auto found = watermarks.find(WatermarkKey{source, target, IsQueuedClass(kind)});

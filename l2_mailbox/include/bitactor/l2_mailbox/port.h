@@ -13,6 +13,7 @@
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/owner_thread.h"
+#include "bitactor/l2_mailbox/place.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/send_result.h"
 
@@ -78,6 +79,29 @@ class Port {
     return FinishCall(result, envelope.message_id, timeout_ns);
   }
 
+  // Sends, and waits until the message is handled and journalled, at levels group and each also
+  // durable: where. It comes after all that this port had sent to the same target, so one of these
+  // vouches for a burst. Errors:
+  // - kDeadlineExceeded: sent, and nothing known of it yet. AwaitDurable() waits on. After a restart a
+  //   named port sends it again, under the same id.
+  // - kAlreadyExists: a named port sent it before a restart, and it is durable: go on with the next.
+  // - kUnavailable: not sent. kFailedPrecondition: not sent for good: nothing is journalled here, or
+  //   this name's port sent it earlier in this run.
+  // - kAborted: a commit failed; after a restart it may be there or not.
+  // - else it was refused or its handler failed, as Call() tells it.
+  template <typename M>
+  absl::StatusOr<Place> SendDurable(Address target, const M& message, uint64_t timeout_ns) {
+    internal::Envelope envelope;
+    if (absl::Status status = BeginDurable(envelope, target, TypeId<M>()); !status.ok()) {
+      return status;
+    }
+    const SendResult result = Finish(core_->Send(envelope, message));
+    return FinishDurable(result, envelope.message_id, timeout_ns);
+  }
+  // Waits on for the last SendDurable() that ended with kDeadlineExceeded, if nothing was called
+  // since (else kFailedPrecondition).
+  absl::StatusOr<Place> AwaitDurable(uint64_t timeout_ns);
+
   // Sends that were refused with this result.
   uint64_t refused(SendResult result) const {
     return core_ != nullptr ? core_->refused(result) : 0;
@@ -118,6 +142,9 @@ class Port {
   }
   absl::Status BeginCall(internal::Envelope& envelope, Address target, uint32_t type);
   absl::StatusOr<Frame> FinishCall(SendResult result, uint64_t message_id, uint64_t timeout_ns);
+  absl::Status BeginDurable(internal::Envelope& envelope, Address target, uint32_t type);
+  absl::StatusOr<Place> FinishDurable(SendResult result, uint64_t message_id, uint64_t timeout_ns);
+  absl::StatusOr<Frame> AwaitAnswer(uint64_t message_id, uint64_t timeout_ns);
   bool TakeReply(uint64_t message_id, Frame& reply);
 
   Fabric* fabric_ = nullptr;
@@ -129,6 +156,7 @@ class Port {
   bool resuming_ = false;  // a send may still have been taken before the restart
   uint64_t named_sequence_ = 0;
   uint64_t late_replies_ = 0;
+  uint64_t unknown_id_ = 0;  // of the SendDurable() of which nothing is known yet; 0: none
   internal::OwnerThread owner_;
 };
 

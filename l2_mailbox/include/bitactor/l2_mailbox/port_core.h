@@ -16,6 +16,7 @@
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/frame_queue.h"
+#include "bitactor/l2_mailbox/held_answers.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/send_result.h"
 
@@ -39,8 +40,8 @@ struct Envelope {
 //   (CausalMerge, M1 and M2).
 // Threads: its owner's thread alone.
 // Bounds: an outside port refuses when a lane is full. A shard's port holds frames back instead
-//   (kept in order, at most overflow_limit_frames), and its shard dispatches nothing until they are
-//   gone. Where routes change, an outside port holds back what it had not published yet.
+//   (kept in order, at most overflow_limit_frames), and answers when there is no room in HeldAnswers;
+//   its shard dispatches nothing until they are gone. Where routes change, an outside port holds back what it had not published yet.
 // Cost: no allocation, no lock, no clock reading.
 //
 //   P1  clock_ns_ rises with every send and is at least every stamp observed (M1 of CausalMerge).
@@ -66,6 +67,8 @@ class PortCore {
   uint64_t NextMessageId() { return MakeMessageId(state_->incarnation, ++sequence_); }
 
   void SetLane(uint32_t shard, SpscLane<Frame>* lane) { lanes_[shard] = lane; }
+  // Answers of this shard wait there until they are durable. Before the first send.
+  void SetHeldAnswers(HeldAnswers* held) { held_answers_ = held; }
 
   // The wall time used for stamps until the next call: read once per dispatch boundary or
   // publication.
@@ -138,6 +141,12 @@ class PortCore {
   bool HasFlushed(uint64_t overflow_end) const {
     return static_cast<int64_t>(overflow_gone_ - overflow_end) >= 0;
   }
+
+  // Gives away what is held and durable now; returns how many. REQUIRES: SetHeldAnswers().
+  size_t GiveDurableAnswers();
+  // Dead-letters what is held, for it will never be durable, and tells those who wait; returns how
+  // many. REQUIRES: SetHeldAnswers().
+  size_t RefuseHeldAnswers();
 
   // Accepted for shards, accepted for outside ports, refused by value.
   const OwnedCounter& sent() const { return sent_; }
@@ -264,13 +273,18 @@ class PortCore {
   SendResult Refuse(SendResult result, Envelope envelope);
   SendResult HoldBack(Frame& frame);
   SendResult Reply(Envelope envelope, const void* payload, size_t size_bytes);
-  SendResult GiveAnswer(const Frame& frame);
+  // Whether there is room where answers wait.
+  bool HasRoomForAnswer() const { return held_answers_ == nullptr || !held_answers_->full(); }
+  // REQUIRES: HasRoomForAnswer().
+  SendResult GiveAnswer(const Frame& answer);
+  SendResult PutAnswer(const Frame& answer);
 
   // Immutable.
   FabricState* const state_;
   const uint32_t index_;
   const bool is_shard_;
   const uint32_t source_;
+  HeldAnswers* held_answers_ = nullptr;  // null: answers go at once
   // The owner's.
   std::vector<SpscLane<Frame>*> lanes_;
   SpscLane<Frame>* dirty_ = nullptr;

@@ -20,6 +20,7 @@
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/handover.h"
+#include "bitactor/l2_mailbox/held_answers.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/persistence/journal.h"
 #include "bitactor/tracing/span_ring.h"
@@ -76,6 +77,13 @@ class Shard final : public Poller {
     first_position_ = journal.tail();
     journal_ = std::move(journal);
   }
+  // Answers to outside ports wait until what they follow from is durable, at most so many. After
+  // SetJournal(), before the first Poll().
+  void HoldAnswers(size_t capacity);
+  // Gives away those that are durable by now; after a failed commit, gives up on all others. How many
+  // those were.
+  size_t ServeHeldAnswers();
+  size_t held_answers() const { return held_answers_ != nullptr ? held_answers_->size() : 0; }
   // Where this start of the fabric began in the journal.
   Position first_position() const { return first_position_; }
   Journal* journal() { return journal_.has_value() ? &*journal_ : nullptr; }
@@ -130,7 +138,8 @@ class Shard final : public Poller {
   uint64_t delivered() const { return delivered_.Read(); }
   // Frames that wait for an endpoint that cannot take them yet. This shard's thread.
   uint64_t held_frames() const { return held_frames_; }
-  // Frames that wait in lanes, spills, queues and the overflow. This shard's thread.
+  // Frames that wait in lanes, spills, queues and the overflow, and answers that wait for the disk.
+  // This shard's thread.
   uint64_t QueuedFrames();
 
  private:
@@ -143,7 +152,14 @@ class Shard final : public Poller {
   [[gnu::noinline]] void DeliverToNobody(const Frame& frame);
   // A frame that waited at an endpoint goes to the one that took its place.
   void HandOver(const Frame& frame);
+  // What follows when a frame is journalled. Inlined: it is the way of every message.
+  [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame);
+  // The same, and tells the port that waits for this frame where it is journalled.
+  [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
+                                              Position position);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
+  Envelope AnswerTo(const Frame& frame);
+  bool HasAnswersToServe() const;
   // Reads the clock. What was handled since the last reading is charged, and its spans get their
   // times; what is handled next begins now.
   void ReadClock();
@@ -158,6 +174,7 @@ class Shard final : public Poller {
   EndpointTable endpoints_;
   std::optional<Journal> journal_;
   Position first_position_;
+  std::unique_ptr<HeldAnswers> held_answers_;  // null: at level process
   SpanRing spans_;
   BatchMeter meter_;
   bool clock_is_fresh_ = false;

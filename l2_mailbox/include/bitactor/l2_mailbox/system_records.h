@@ -33,6 +33,16 @@ struct RoutingRecord {
   uint32_t weight = 0;  // 0: it left
 };
 
+// Payload of the answer to a frame with kFlagAcknowledge: where it is journalled. Never journalled
+// itself.
+struct Acknowledgement {
+  static constexpr std::string_view kTypeName = "bitactor::Acknowledgement";
+
+  uint64_t position = 0;
+  uint32_t shard = 0;
+  uint32_t reserved = 0;
+};
+
 // A name got an id, for good.
 struct NameRecord {
   static constexpr std::string_view kTypeName = "bitactor::NameRecord";

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -15,20 +14,11 @@
 #include "bitactor/l1_core/file.h"
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l2_mailbox/journal_set.h"
+#include "bitactor/l2_mailbox/place.h"
 #include "bitactor/l3_genactor/actor_cell.h"
 #include "bitactor/persistence/journal_reader.h"
 
 namespace bitactor {
-
-// A place in a journal set, "SHARD:POSITION". "Until" it means the state just before that frame was
-// handled.
-struct Place {
-  uint32_t shard = 0;
-  Position position;
-
-  // kInvalidArgument names what is wrong.
-  static absl::StatusOr<Place> Parse(std::string_view text);
-};
 
 namespace internal {
 

@@ -50,6 +50,8 @@ class GroupCommit {
 
   // Makes a cut now, if there is anything new. The error that stopped the set stays the answer.
   absl::Status Commit();
+  // What ended the set, or OK. Does not wait for the disk.
+  absl::Status failure() const;
   CommitCounters counters() const;
 
  private:

@@ -75,6 +75,9 @@ class Journal {
   // Else the commit failed: see Errors.
   absl::Status WaitDurable(Position position,
                            absl::Duration at_most = absl::InfiniteDuration()) const;
+  // Appending thread: if a commit has failed, AppendFrame refuses from now on, and not only after
+  // group_records more.
+  void LookForFailure() { writer_->LookForFailure(); }
   // All records before this position are acknowledged; at kProcess, the tail.
   Position durable() const { return writer_->durable(); }
 

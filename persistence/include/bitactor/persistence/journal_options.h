@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitactor/l1_core/file.h"
 #include "bitactor/persistence/position.h"
@@ -51,6 +52,9 @@ struct JournalOptions {
   std::function<uint64_t()> random = {};
   // Nanoseconds since 1970; empty: CLOCK_REALTIME.
   std::function<uint64_t()> now_ns = {};
+  // Called after each commit with its result, by the thread that made it; of a set, with what
+  // GroupCommit::Open() was given. Must not wait, nor ask for a commit.
+  std::function<void(const absl::Status&)> on_commit = {};
 };
 
 // What Open() found and did.

@@ -88,6 +88,8 @@ class JournalWriter {
   absl::Status WaitDurable(uint64_t position, absl::Duration at_most) const;
   CommitCounters commit_counters() const;
   absl::Status CommitFailure() const;
+  // Appending thread: the next append takes the slow way, which asks for a failed commit.
+  void LookForFailure() { limit_ = 0; }
 
   const std::string& dir() const { return dir_; }
   const JournalOptions& options() const { return options_; }
