@@ -30,6 +30,8 @@ const char* DeadLetterCauseName(DeadLetterCause cause) {
       return "overflow";
     case DeadLetterCause::kUnread:
       return "unread";
+    case DeadLetterCause::kShed:
+      return "shed";
   }
   return "unknown";
 }
@@ -48,6 +50,8 @@ const char* SendResultName(SendResult result) {
       return "closed";
     case SendResult::kCutOff:
       return "cut_off";
+    case SendResult::kMailboxFull:
+      return "mailbox_full";
   }
   return "unknown";
 }

@@ -31,8 +31,9 @@ enum class DeadLetterCause : uint8_t {
   kHandlerFailed = 8,  // a handler without supervision threw
   kOverflow = 9,       // a shard could neither send it nor hold it back
   kUnread = 10,        // was still queued for somebody who ended
+  kShed = 11,          // it gave way to another in a full mailbox (Overload)
 };
-inline constexpr size_t kDeadLetterCauses = 11;
+inline constexpr size_t kDeadLetterCauses = 12;
 
 const char* DeadLetterCauseName(DeadLetterCause cause);
 
