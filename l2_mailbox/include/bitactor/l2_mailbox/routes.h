@@ -54,8 +54,8 @@ class Routes {
     epoch_.store(epoch, std::memory_order_seq_cst);
   }
 
-  // Credits alone. Relaxed: a hint to producers. Whoever fills its lane sees a mark that was set
-  // before the reader gave slots of that lane back (SYNC(lane-release)).
+  // Credits alone. Relaxed: a hint to producers. One that has filled its lane sees a mark that was
+  // set before the reader gave it slots back: that giving back orders all before it (SpscLane).
   void Mark(uint32_t slot) { routes_[slot].fetch_or(kMarked, std::memory_order_relaxed); }
   void Unmark(uint32_t slot) {
     routes_[slot].fetch_and(static_cast<uint16_t>(~kMarked), std::memory_order_relaxed);
