@@ -25,8 +25,8 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
   if (IsPort(envelope.target.id)) return Reply(envelope, bytes, size_bytes);
   uint32_t shard = Route(envelope.target.id);
   if (state_->journal_full[shard].load(std::memory_order_relaxed)) {
-    const SendResult result = LookCloser(shard, envelope.target.id, envelope.kind, envelope.flags);
-    if (result != SendResult::kOk) return Refuse(result, envelope);
+    const SendResult result = AskForCredit(shard, envelope);
+    if (result != SendResult::kOk) return result;
     shard &= Routes::kShardMask;
   }
   SpscLane<Frame>* lane = lanes_[shard];
@@ -48,21 +48,29 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
   return SendResult::kOk;
 }
 
-SendResult PortCore::LookCloser(uint32_t route, ActorId target, FrameKind kind,
-                                uint8_t flags) const {
+SendResult PortCore::CreditOf(uint32_t route, const Envelope& envelope) const {
   if (state_->journal_full[route & Routes::kShardMask].load(std::memory_order_relaxed)) {
     return SendResult::kJournalFull;
   }
+  if (!IsOrdinary(envelope.kind, envelope.flags)) return SendResult::kOk;
   // A handler's call goes to its target's shard even so, which answers it.
-  if (!IsOrdinary(kind, flags) || (is_shard_ && kind == FrameKind::kCall)) return SendResult::kOk;
+  if (is_shard_ && envelope.kind == FrameKind::kCall) return SendResult::kOk;
   const Credit least = is_shard_ ? Credit::kNone : Credit::kShardsOnly;
-  return state_->credits.Of(target) >= least ? SendResult::kMailboxFull : SendResult::kOk;
+  return state_->credits.Of(envelope.target.id) >= least ? SendResult::kMailboxFull
+                                                         : SendResult::kOk;
+}
+
+SendResult PortCore::AskForCredit(uint32_t route, Envelope envelope) {
+  const SendResult result = CreditOf(route, envelope);
+  return result == SendResult::kOk ? result : Refuse(result, envelope);
 }
 
 SendResult PortCore::Room(ActorId target) {
   const uint32_t route = state_->routes.RouteOf(target);
   if (state_->journal_full[route].load(std::memory_order_relaxed)) {
-    const SendResult result = LookCloser(route, target, FrameKind::kCast, 0);
+    Envelope cast;
+    cast.target.id = target;
+    const SendResult result = CreditOf(route, cast);
     if (result != SendResult::kOk) return result;
   }
   if (congested() && !FlushOverflow()) return SendResult::kFull;

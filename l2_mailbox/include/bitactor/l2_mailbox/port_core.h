@@ -166,9 +166,8 @@ class PortCore {
     }
     uint32_t shard = Route(envelope.target.id);
     if (state_->journal_full[shard].load(std::memory_order_relaxed)) [[unlikely]] {
-      const SendResult result =
-          LookCloser(shard, envelope.target.id, envelope.kind, envelope.flags);
-      if (result != SendResult::kOk) return Refuse(result, envelope);
+      const SendResult result = AskForCredit(shard, envelope);
+      if (result != SendResult::kOk) return result;
       shard &= Routes::kShardMask;
     }
     SpscLane<Frame>* lane = lanes_[shard];
@@ -176,7 +175,7 @@ class PortCore {
     Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
     if (slot == nullptr) [[unlikely]] {
       if (!is_shard_) {
-        if (congested() && FlushOverflow()) return SendWith<kSize>(envelope, fill);
+        if (congested() && FlushOverflow()) return SendAgain<kSize>(envelope, fill);
         return Refuse(SendResult::kFull, envelope);
       }
       Frame held;
@@ -191,14 +190,17 @@ class PortCore {
     return SendResult::kOk;
   }
 
+  // Off the common way, see Refuse().
+  template <size_t kSize, typename Fill>
+  [[gnu::noinline]] SendResult SendAgain(Envelope envelope, Fill fill) {
+    return SendWith<kSize>(envelope, fill);
+  }
+
   // The route to send by; with no lane dirty, this is where the epoch begins that counts (P5).
   uint32_t Route(ActorId id) {
     if (dirty_ == nullptr) dirty_epoch_ = state_->routes.epoch();
     return state_->routes.RouteOf(id);
   }
-  // Why not to send by a route for which FabricState::journal_full is set, or kOk.
-  [[gnu::noinline]] SendResult LookCloser(uint32_t route, ActorId target, FrameKind kind,
-                                          uint8_t flags) const;
   // A shard changes nothing of its routes while its port publishes: its thread takes part in each
   // change (Fabric::ChangeRoutes).
   void BeginPublication() {
@@ -274,6 +276,10 @@ class PortCore {
   // Off the common way. They take copies: an envelope whose address is known could not live in
   // registers on the common way either.
   SendResult Refuse(SendResult result, Envelope envelope);
+  // Of a route for which FabricState::journal_full is set: kOk, or the refusal.
+  SendResult AskForCredit(uint32_t route, Envelope envelope);
+  // What that refusal would be.
+  SendResult CreditOf(uint32_t route, const Envelope& envelope) const;
   SendResult HoldBack(Frame& frame);
   SendResult Reply(Envelope envelope, const void* payload, size_t size_bytes);
   SendResult GiveAnswer(const Frame& frame);
