@@ -32,6 +32,8 @@ const char* DeadLetterCauseName(DeadLetterCause cause) {
       return "unread";
     case DeadLetterCause::kNotDurable:
       return "not_durable";
+    case DeadLetterCause::kShed:
+      return "shed";
   }
   return "unknown";
 }
@@ -50,6 +52,8 @@ const char* SendResultName(SendResult result) {
       return "closed";
     case SendResult::kCutOff:
       return "cut_off";
+    case SendResult::kMailboxFull:
+      return "mailbox_full";
   }
   return "unknown";
 }

@@ -30,8 +30,12 @@ uint64_t RealtimeNanos() {
 // Serves a plain function.
 class FunctionEndpoint final : public internal::Endpoint {
  public:
-  FunctionEndpoint(ActorId id, Fabric::Handler handler)
-      : Endpoint(id), handler_(std::move(handler)) {}
+  FunctionEndpoint(ActorId id, Fabric::Handler handler, const MailboxOptions& options)
+      : Endpoint(id), handler_(std::move(handler)) {
+    capacity_frames = options.capacity_frames;
+    overload = options.overload;
+    may_be_suspended = true;
+  }
 
   internal::HandleOutcome Handle(const Frame& frame, internal::Shard& shard) override {
     const Message message(frame);
@@ -220,7 +224,8 @@ void Fabric::NoteRecovered(const RecoveredFrame& recovered) {
     // Sources that keep their identity: what their targets have taken is not sent again.
     const uint64_t sequence = SequenceOf(header.message_id);
     uint64_t& watermark = state_.watermarks[internal::WatermarkKey{
-        header.source, header.target, internal::IsQueuedClass(header.kind)}];
+        header.source, header.target,
+        internal::OrderClass(header.kind, static_cast<Priority>(header.priority))}];
     watermark = std::max(watermark, sequence);
     uint64_t& of_source = state_.max_watermark_of_source[header.source];
     of_source = std::max(of_source, sequence);
@@ -307,15 +312,51 @@ std::vector<NameRecord> Fabric::Names() const {
   return names;
 }
 
-Address Fabric::Serve(std::string_view name, Handler handler) {
+Address Fabric::Serve(std::string_view name, Handler handler, const MailboxOptions& options) {
+  if (options.capacity_frames < 1 || options.capacity_frames > kMaxCapacityFrames) return {};
   const Address address = Intern(name);
   if (address.id == ActorId{0}) return address;
   MutexLock routing(&routing_mutex_);
   const uint32_t owner = ShardOf(address.id);
   RunOnShard(owner, [&] {
-    shards_[owner]->Add(std::make_unique<FunctionEndpoint>(address.id, std::move(handler)));
+    shards_[owner]->Add(
+        std::make_unique<FunctionEndpoint>(address.id, std::move(handler), options));
   });
   return address;
+}
+
+absl::Status Fabric::Suspend(Address address) {
+  return SetAccepted(address, internal::Endpoint::kWhileSuspended, "suspend");
+}
+
+absl::Status Fabric::Resume(Address address) {
+  return SetAccepted(address, internal::Endpoint::kAllKinds, "resume");
+}
+
+absl::Status Fabric::SetAccepted(Address address, uint16_t kinds, std::string_view what) {
+  const auto refusal = [&](const char* why) {
+    return absl::StrCat("cannot ", absl::string_view(what.data(), what.size()), " id ",
+                        static_cast<uint32_t>(address.id), ": ", why);
+  };
+  if (internal::CurrentShard() != nullptr) {
+    return absl::FailedPreconditionError(
+        refusal("a handler asks, and it may be the one that runs; ask from an outside thread"));
+  }
+  MutexLock routing(&routing_mutex_);
+  if (stopped()) return absl::FailedPreconditionError(refusal("the fabric has stopped"));
+  const uint32_t owner = ShardOf(address.id);
+  absl::Status status;
+  RunOnShard(owner, [&] {
+    internal::Endpoint* const endpoint = shards_[owner]->Find(address.id);
+    if (endpoint == nullptr || endpoint->generation != address.generation) {
+      status = absl::NotFoundError(refusal("nobody has this address"));
+    } else if (!endpoint->may_be_suspended) {
+      status = absl::FailedPreconditionError(refusal("it is not served by Fabric::Serve()"));
+    } else {
+      shards_[owner]->SetAccepted(*endpoint, kinds);
+    }
+  });
+  return status;
 }
 
 absl::Status Fabric::Health() const {
@@ -353,7 +394,8 @@ void Fabric::WaitIdle() {
         // What a shard's own sends could not hold back was counted as sent and never reaches a
         // lane.
         const internal::PortCore& port = shards_[i]->port();
-        taken += port.refused(SendResult::kFull) + port.refused(SendResult::kJournalFull);
+        taken += port.refused(SendResult::kFull) + port.refused(SendResult::kJournalFull) +
+                 port.refused(SendResult::kMailboxFull);
         waiting += shards_[i]->held_frames();
         answers += shards_[i]->held_answers();
       });

@@ -12,6 +12,8 @@ namespace {
 
 // A waiting caller looks this often before it lets another thread run.
 constexpr int kLooksPerYield = 256;
+// After so many rounds in which no shard did anything, none will before somebody else acts.
+constexpr int kIdleRounds = 4;
 
 absl::Status ClosedError() {
   return absl::UnavailableError(
@@ -90,7 +92,25 @@ bool Port::BeginBurst() {
   return true;
 }
 
-uint64_t Port::NamedMessageId(Address target, FrameKind kind) {
+uint64_t Port::NowNanos() const { return fabric_->clock().NowNanos(); }
+
+bool Port::WaitForRoom(Address target, uint64_t start_ns, uint64_t timeout_ns) {
+  int looks = 0;
+  int idle_rounds = 0;
+  while (core_->Room(target.id) != SendResult::kOk) {
+    if (fabric_->stopped() || NowNanos() - start_ns >= timeout_ns) return false;
+    if (!fabric_->threaded()) {
+      // Nobody else drives the shards: when nothing moves any more, nothing makes room.
+      idle_rounds = fabric_->Poll() == 0 ? idle_rounds + 1 : 0;
+      if (idle_rounds > kIdleRounds) return false;
+    } else if (++looks % kLooksPerYield == 0) {
+      std::this_thread::yield();
+    }
+  }
+  return true;
+}
+
+uint64_t Port::NamedMessageId(Address target, FrameKind kind, Priority priority) {
   const uint64_t sequence = named_sequence_ + 1;
   const uint64_t message_id = MakeMessageId(0, sequence);
   if (sequence <= core_->named_sequence()) {  // by this name's port before this one
@@ -105,7 +125,7 @@ uint64_t Port::NamedMessageId(Address target, FrameKind kind) {
     resuming_ = false;
     return message_id;
   }
-  if (sequence > state.Watermark(source_, static_cast<uint32_t>(target.id), kind)) {
+  if (sequence > state.Watermark(source_, static_cast<uint32_t>(target.id), kind, priority)) {
     return message_id;
   }
   named_sequence_ = sequence;
@@ -130,6 +150,9 @@ absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
                                        uint64_t timeout_ns) {
   core_->Publish();  // and no waiting for room: that counts by the timeout
   in_burst_ = false;
+  if (result == SendResult::kMailboxFull) {
+    return absl::ResourceExhaustedError(SendResultName(result));
+  }
   if (result != SendResult::kOk) {
     return absl::UnavailableError(
         absl::StrCat("the request was not sent: ", SendResultName(result)));
@@ -150,7 +173,7 @@ absl::StatusOr<Frame> Port::AwaitAnswer(uint64_t message_id, uint64_t timeout_ns
       // Nobody else drives the shards. When nothing moves any more, nothing will answer at this
       // time.
       idle_rounds = fabric_->Poll() == 0 ? idle_rounds + 1 : 0;
-      if (idle_rounds > 4)
+      if (idle_rounds > kIdleRounds)
         return absl::DeadlineExceededError("the fabric is idle and nobody answered");
       continue;
     }

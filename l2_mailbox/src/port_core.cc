@@ -4,6 +4,21 @@
 #include "bitactor/l1_core/type_name.h"
 
 namespace bitactor::internal {
+namespace {
+
+// Of what a handler could not send.
+DeadLetterCause CauseOfRefusal(const FabricState& state, SendResult result) {
+  switch (result) {
+    case SendResult::kJournalFull:
+      return state.JournalRefusal();
+    case SendResult::kMailboxFull:
+      return DeadLetterCause::kMailboxFull;
+    default:
+      return DeadLetterCause::kOverflow;
+  }
+}
+
+}  // namespace
 
 SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes) {
   BITACTOR_CHECK_LE(size_bytes, kMaxPayloadBytes);
@@ -11,9 +26,11 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
   std::byte bytes[kMaxPayloadBytes] = {};
   if (size_bytes > 0) std::memcpy(bytes, payload, size_bytes);
   if (IsPort(envelope.target.id)) return Reply(envelope, bytes, size_bytes);
-  const uint32_t shard = Route(envelope.target.id);
+  uint32_t shard = Route(envelope.target.id);
   if (state_->journal_full[shard].load(std::memory_order_relaxed)) {
-    return Refuse(SendResult::kJournalFull, envelope);
+    const SendResult result = AskForCredit(shard, envelope);
+    if (result != SendResult::kOk) return result;
+    shard &= Routes::kShardMask;
   }
   SpscLane<Frame>* lane = lanes_[shard];
   if (dirty_ != lane) Publish();  // P2
@@ -34,12 +51,42 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
   return SendResult::kOk;
 }
 
+SendResult PortCore::CreditOf(uint32_t route, const Envelope& envelope) const {
+  if (state_->journal_full[route & Routes::kShardMask].load(std::memory_order_relaxed)) {
+    return SendResult::kJournalFull;
+  }
+  if (!IsOrdinary(envelope.kind, envelope.flags)) return SendResult::kOk;
+  // A handler's call goes to its target's shard even so, which answers it.
+  if (is_shard_ && envelope.kind == FrameKind::kCall) return SendResult::kOk;
+  const Credit least = is_shard_ ? Credit::kNone : Credit::kShardsOnly;
+  return state_->credits.Of(envelope.target.id) >= least ? SendResult::kMailboxFull
+                                                         : SendResult::kOk;
+}
+
+SendResult PortCore::AskForCredit(uint32_t route, Envelope envelope) {
+  const SendResult result = CreditOf(route, envelope);
+  return result == SendResult::kOk ? result : Refuse(result, envelope);
+}
+
+SendResult PortCore::Room(ActorId target) {
+  const uint32_t route = state_->routes.RouteOf(target);
+  if (state_->journal_full[route].load(std::memory_order_relaxed)) {
+    Envelope cast;
+    cast.target.id = target;
+    const SendResult result = CreditOf(route, cast);
+    if (result != SendResult::kOk) return result;
+  }
+  if (congested() && !FlushOverflow()) return SendResult::kFull;
+  return lanes_[route & Routes::kShardMask]->Claim() != nullptr ? SendResult::kOk
+                                                                : SendResult::kFull;
+}
+
 SendResult PortCore::SendDamaged(const Envelope& envelope) {
   Frame frame{};
   FillHeader(frame.header, envelope, 0);
   Seal(frame);
   frame.header.message_id ^= 1;
-  return SendRaw(Route(envelope.target.id), frame);
+  return SendRaw(Route(envelope.target.id) & Routes::kShardMask, frame);
 }
 
 SendResult PortCore::SendRaw(uint32_t shard, const Frame& frame) {
@@ -67,9 +114,7 @@ SendResult PortCore::Refuse(SendResult result, Envelope envelope) {
     Frame frame{};
     FillHeader(frame.header, envelope, 0);
     Seal(frame);
-    state_->dead_letters.Add(
-        result == SendResult::kJournalFull ? state_->JournalRefusal() : DeadLetterCause::kOverflow,
-        index_, frame);
+    state_->dead_letters.Add(CauseOfRefusal(*state_, result), index_, frame);
     sent_.Add(1);
   }
   return result;
@@ -101,7 +146,7 @@ bool PortCore::MoveOverflow() {
   while (!overflow_.empty()) {
     const ActorId target{overflow_.Front().header.target};
     const bool is_answer = IsPort(target);
-    const uint32_t shard = is_answer ? 0 : Route(target);
+    const uint32_t shard = is_answer ? 0 : Route(target) & Routes::kShardMask;
     SpscLane<Frame>* lane = is_answer ? nullptr : lanes_[shard];
     if (dirty_ != nullptr && dirty_ != lane) {
       const size_t before = overflow_.size();

@@ -131,7 +131,9 @@ size_t Shard::ServeHeldAnswers() {
 void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
   const CurrentShardScope scope(this);  // handlers run, whoever drives the shards
   const auto id = static_cast<uint32_t>(endpoint->id());
+  Endpoint& added = *endpoint;
   std::unique_ptr<Endpoint> before = endpoints_.Exchange(id, std::move(endpoint));
+  if (before != nullptr) added.credit = before->credit;  // it is the id's
   ReadClock();
   while (before != nullptr && !before->held().empty()) {
     const Frame frame = before->held().Front();
@@ -141,6 +143,16 @@ void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
   }
   if (!meter_.empty()) ReadClock();  // before the handlers' stats can go away
   if (before != nullptr) graveyard_.push_back(std::move(before));
+  if (!added.removed) PublishCredit(added);
+  port_.Publish();
+}
+
+void Shard::SetAccepted(Endpoint& endpoint, uint16_t kinds) {
+  const CurrentShardScope scope(this);
+  endpoint.AcceptOnly(kinds);
+  ReadClock();
+  DrainHeld(endpoint);
+  if (!meter_.empty()) ReadClock();
   port_.Publish();
 }
 
@@ -174,6 +186,7 @@ void Shard::Remove(Endpoint& endpoint) {
     --held_frames_;
     endpoint.held().PopFront();
   }
+  PublishCredit(endpoint);
   graveyard_.push_back(endpoints_.Exchange(static_cast<uint32_t>(endpoint.id()), nullptr));
 }
 
@@ -362,16 +375,6 @@ bool Shard::HasTaken(const TakenMark& mark) const {
   return true;
 }
 
-void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
-  if (endpoint.held().size() >= endpoint.capacity_frames) {
-    DeadLetterFrame(DeadLetterCause::kMailboxFull, frame);
-    taken_.Add(1);
-    return;
-  }
-  endpoint.held().PushBack(frame);
-  ++held_frames_;
-}
-
 void Shard::DrainHeld(Endpoint& endpoint) {
   while (!endpoint.removed && !endpoint.held().empty() &&
          endpoint.Accepts(endpoint.held().Front().header.kind)) {
@@ -380,6 +383,7 @@ void Shard::DrainHeld(Endpoint& endpoint) {
     --held_frames_;
     Dispatch(endpoint, frame);
   }
+  if (!endpoint.removed) PublishCredit(endpoint);
 }
 
 void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
@@ -474,6 +478,7 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
       case DeadLetterCause::kExpired:
         return absl::DeadlineExceededError(name);
       case DeadLetterCause::kMailboxFull:
+      case DeadLetterCause::kShed:
       case DeadLetterCause::kJournalFull:
         return absl::ResourceExhaustedError(name);
       case DeadLetterCause::kUnhandled:

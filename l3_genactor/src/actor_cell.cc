@@ -237,7 +237,7 @@ void ActorCell::Announce(const ExitReason& reason) {
   const std::vector<Monitor> monitors = std::exchange(monitors_, {});
   for (const Monitor& monitor : monitors) {
     Send(FrameKind::kCast, monitor.watcher, TypeId<Down>(), NextMessageId(), monitor.id,
-         Down{Address{id(), generation, {}}, monitor.id, reason});
+         Down{Address{id(), generation, {}}, monitor.id, reason}, kFlagSignal);
   }
 }
 

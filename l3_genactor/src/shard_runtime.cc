@@ -9,7 +9,7 @@ bool ShardRuntime::MaySend(Envelope envelope) const {
   if (send_mode_ == SendMode::kSuppressed || IsPort(envelope.target.id)) return false;
   return SequenceOf(envelope.message_id) >
          shard_.state().Watermark(envelope.source, static_cast<uint32_t>(envelope.target.id),
-                                  envelope.kind);
+                                  envelope.kind, envelope.priority);
 }
 
 LatencyHistogram& ShardRuntime::LatencyOf(uint32_t class_type) {

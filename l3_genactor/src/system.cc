@@ -139,6 +139,7 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   }
   // Monitoring nobody is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
+  envelope.flags = kFlagSignal;
   envelope.source = shard.port().id();
   envelope.target.id = ActorId{frame.header.source};
   envelope.message_id = shard.port().NextMessageId();
@@ -352,7 +353,7 @@ SendResult SendPatiently(System& system, absl::Duration timeout,
   const uint64_t timeout_ns = TimeoutNanos(timeout);
   while (true) {
     const SendResult result = send(port);
-    if (result != SendResult::kFull) return result;
+    if (!HasRoomLater(result)) return result;
     if (timeout_ns != 0 && fabric.clock().NowNanos() - start_ns >= timeout_ns) return result;
     if (fabric.threaded()) {
       std::this_thread::yield();

@@ -32,6 +32,7 @@ struct Model {
   uint64_t read_by_ports = 0;
   uint64_t queued = 0;
   uint64_t full = 0;
+  uint64_t mailbox_full = 0;
   std::array<uint64_t, kDeadLetterCauses> dead{};
 
   uint64_t& Dead(DeadLetterCause cause) { return dead[static_cast<size_t>(cause)]; }
@@ -89,6 +90,7 @@ class Traffic {
     EXPECT_EQ(counters.read_by_ports, model_.read_by_ports);
     EXPECT_EQ(counters.queued, model_.queued);
     EXPECT_EQ(counters.refused[static_cast<size_t>(SendResult::kFull)], model_.full);
+    EXPECT_EQ(counters.refused[static_cast<size_t>(SendResult::kMailboxFull)], model_.mailbox_full);
     for (size_t i = 0; i < kDeadLetterCauses; ++i) {
       EXPECT_EQ(counters.dead_letters[i], model_.dead[i])
           << DeadLetterCauseName(static_cast<DeadLetterCause>(i));
@@ -120,6 +122,14 @@ class Traffic {
     }
   }
 
+  // To a mailbox that takes no more at some time.
+  void NoteAwaited(SendResult result) {
+    if (result == SendResult::kMailboxFull) {
+      ++model_.mailbox_full;
+    } else {
+      Note(result, to_awaited_);
+    }
+  }
   void Note(SendResult result, uint64_t& where) {
     if (result == SendResult::kOk) {
       ++model_.sent;
@@ -153,7 +163,7 @@ class Traffic {
         Note(port_.Send(AnyNode(), Order{Action::kThrow, 0}), counted_when_handled);
         break;
       case 5:
-        Note(port_.Send(awaited_, Order{}), to_awaited_);
+        NoteAwaited(port_.Send(awaited_, Order{}));
         break;
       case 6:
         Note(silent_.Send(echo_, Order{}), silent_echoes_);
@@ -218,6 +228,7 @@ class Traffic {
 TEST(AccountingTest, EveryMessageIsCountedOnceUnderItsCause) {
   const uint64_t seed = test::Seed();
   uint64_t full = 0;
+  uint64_t mailbox_full = 0;
   for (int round = 0; round < test::Rounds(40); ++round) {
     SCOPED_TRACE("BITACTOR_SEED=" + std::to_string(seed + static_cast<uint64_t>(round)));
     Traffic traffic(seed + static_cast<uint64_t>(round));
@@ -225,8 +236,10 @@ TEST(AccountingTest, EveryMessageIsCountedOnceUnderItsCause) {
     traffic.ExpectCountersAsInTheModel();
     ASSERT_FALSE(testing::Test::HasFailure());
     full += traffic.model().full;
+    mailbox_full += traffic.model().mailbox_full;
   }
   EXPECT_GT(full, 0u) << "the traffic fills lanes";
+  EXPECT_GT(mailbox_full, 0u) << "and a mailbox";
 }
 
 TEST(AccountingTest, WhatAShardCannotHoldBackIsADeadLetter) {

@@ -17,6 +17,7 @@ TEST(CausalProgramTest, EveryMailboxSeesCausesFirstAndNothingIsLost) {
   uint64_t congested = 0;
   uint64_t refused = 0;
   uint64_t answered = 0;
+  uint64_t overtaken = 0;
   for (int round = 0; round < test::Rounds(50); ++round) {
     std::mt19937_64 random(seed + static_cast<uint64_t>(round));
     TickClock clock(TickClock::Source::kManual, 5'000);
@@ -27,6 +28,8 @@ TEST(CausalProgramTest, EveryMailboxSeesCausesFirstAndNothingIsLost) {
         program.fabric().engine(static_cast<uint32_t>(random() % program.fabric().shards())).Poll();
       } else if (random() % 128 == 0) {
         program.ServeNext();
+      } else if (random() % 64 == 0) {
+        program.SuspendOrResume(random());
       } else {
         ASSERT_NO_FATAL_FAILURE(program.Step(random() % program.ports()));
       }
@@ -39,11 +42,13 @@ TEST(CausalProgramTest, EveryMailboxSeesCausesFirstAndNothingIsLost) {
     congested += program.congested();
     refused += program.refused();
     answered += program.answered();
+    overtaken += program.overtaken();
   }
   // Lanes of two slots fill, for shards and for ports.
   EXPECT_GT(congested, 0u);
   EXPECT_GT(refused, 0u);
   EXPECT_GT(answered, 0u);
+  EXPECT_GT(overtaken, 0u) << "priorities come to bear";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace {
 TEST(CausalProgramStressTest, EveryMailboxSeesCausesFirstAndNothingIsLost) {
   const uint64_t seed = test::Seed();
   uint64_t handled = 0;
+  uint64_t overtaken = 0;
   for (int round = 0; round < test::Rounds(12); ++round) {
     test::CausalProgram program(seed + static_cast<uint64_t>(round), /*clock=*/nullptr);
     std::vector<std::jthread> threads;
@@ -27,13 +29,20 @@ TEST(CausalProgramStressTest, EveryMailboxSeesCausesFirstAndNothingIsLost) {
         program.Close(i);
       });
     }
+    std::mt19937_64 random(seed + static_cast<uint64_t>(round));
     while (program.ServeNext()) std::this_thread::yield();
+    for (int i = 0; i < 500; ++i) {
+      program.SuspendOrResume(random());
+      std::this_thread::yield();
+    }
     threads.clear();
     program.CheckAtRest();
     ASSERT_FALSE(::testing::Test::HasFailure()) << "round " << round;
     handled += program.handled();
+    overtaken += program.overtaken();
   }
   EXPECT_GT(handled, 0u);
+  EXPECT_GT(overtaken, 0u);
 }
 
 }  // namespace

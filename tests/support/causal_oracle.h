@@ -32,20 +32,30 @@ struct Tagged {
 static_assert(sizeof(Tagged) == 120);
 
 // What one receiver was given. V(x) < V(y) for two messages says that whoever sent y knew of x's
-// send, so one maximum for each participant remembers all that is needed.
+// send, so one maximum for each participant and priority remembers all that is needed.
 //
 // Threads: one.
 class CausalWitness {
  public:
-  // False when something that x happened before was given to this receiver earlier, or x itself.
-  bool MayCome(const Tagged& x) {
-    const bool early_enough = given_.known[x.sender] < x.clock.known[x.sender];
-    given_.Learn(x.clock);
+  // False when something that x happened before was given to this receiver earlier, or x itself,
+  // and was not of a higher priority.
+  bool MayCome(const Tagged& x, size_t priority = 0) {
+    bool early_enough = true;
+    for (size_t i = 0; i <= priority; ++i) {
+      early_enough &= given_[i].known[x.sender] < x.clock.known[x.sender];
+    }
+    for (size_t i = priority + 1; i < given_.size(); ++i) {
+      overtaken_ += given_[i].known[x.sender] >= x.clock.known[x.sender];
+    }
+    given_[priority].Learn(x.clock);
     return early_enough;
   }
+  // How many messages came after something of a higher priority that they had happened before.
+  uint64_t overtaken() const { return overtaken_; }
 
  private:
-  VectorClock given_;
+  std::array<VectorClock, 4> given_;
+  uint64_t overtaken_ = 0;
 };
 
 }  // namespace bitactor::test

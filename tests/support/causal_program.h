@@ -15,8 +15,8 @@
 
 namespace bitactor::test {
 
-// One to four shards, lanes from two slots on, up to nine mailboxes (some served late) and four ports
-// that call, close and open again.
+// One to four shards, lanes from two slots on, up to nine mailboxes (some served late, some suspended
+// at times) and four ports that call, close and open again. Messages of four priorities.
 //
 // Threads: Step() and Close() of one port by one thread each; the rest by the one that made it.
 class CausalProgram {
@@ -65,9 +65,11 @@ class CausalProgram {
     const Address target = mailboxes_[random() % mailboxes_.size()].address;
     ++outside.clock.known[outside.participant];
     const Tagged tag{outside.clock, outside.participant, static_cast<uint32_t>(random() % 6)};
-    // Only a mailbox that is served from the beginning answers.
+    const auto priority = static_cast<Priority>(random() % kPriorities);
+    // Only a mailbox that is served from the beginning, and never suspended, answers.
     if (random() % 16 == 0 && mailboxes_[1].address == target) {
-      const absl::StatusOr<Frame> answer = outside.port.Call(target, tag, 120'000'000'000);
+      const absl::StatusOr<Frame> answer =
+          outside.port.Call(target, tag, 120'000'000'000, priority);
       if (answer.ok()) {
         outside.clock.Learn(Message(*answer).As<Tagged>().clock);
         ++outside.answered;
@@ -76,7 +78,7 @@ class CausalProgram {
       }
       EXPECT_EQ(answer.status().code(), absl::StatusCode::kUnavailable) << answer.status();
     } else {
-      const SendResult result = outside.port.Post(target, tag);
+      const SendResult result = outside.port.Post(target, tag, priority);
       if (random() % 4 == 0 || result != SendResult::kOk) outside.port.Flush();
       if (result == SendResult::kOk) {
         ++outside.sent;
@@ -99,8 +101,19 @@ class CausalProgram {
     return false;
   }
 
+  // Suspends a mailbox or lets it run again. It is `random`'s choice which.
+  void SuspendOrResume(uint64_t random) {
+    Mailbox& mailbox = mailboxes_[random % mailboxes_.size()];
+    if (!mailbox.served || &mailbox == &mailboxes_[1]) return;
+    mailbox.suspended = !mailbox.suspended;
+    EXPECT_TRUE(
+        (mailbox.suspended ? fabric_->Suspend(mailbox.address) : fabric_->Resume(mailbox.address))
+            .ok());
+  }
+
   // REQUIRES: all served, all ports closed.
   void CheckAtRest() {
+    for (Mailbox& mailbox : mailboxes_) EXPECT_TRUE(fabric_->Resume(mailbox.address).ok());
     fabric_->WaitIdle();
     const FabricCounters counters = fabric_->Counters();
     EXPECT_TRUE(counters.AddUp());
@@ -119,6 +132,7 @@ class CausalProgram {
       sent += mailbox.sent;
       handled += mailbox.handled;
       congested_ += mailbox.congested;
+      overtaken_ += mailbox.witness.overtaken();
     }
     EXPECT_EQ(counters.sent, sent);
     EXPECT_EQ(counters.delivered, sent);
@@ -135,12 +149,14 @@ class CausalProgram {
   uint64_t refused() const { return refused_; }
   uint64_t answered() const { return answered_; }
   uint64_t congested() const { return congested_; }
+  uint64_t overtaken() const { return overtaken_; }
 
  private:
   struct Mailbox {
     std::string name;
     Address address;
     bool served = false;
+    bool suspended = false;
     // Its shard's thread alone, until the fabric has stopped.
     uint32_t participant = 0;
     std::mt19937_64 random;
@@ -164,21 +180,24 @@ class CausalProgram {
 
   void Serve(Mailbox& mailbox) {
     mailbox.served = true;
+    // Nothing is refused for want of room in a mailbox: a message that is not sent has no effects.
     fabric_->Serve(mailbox.name,
-                   [this, &mailbox](const Message& m, Sender& out) { Handle(mailbox, m, out); });
+                   [this, &mailbox](const Message& m, Sender& out) { Handle(mailbox, m, out); },
+                   {.capacity_frames = 1u << 20});
   }
 
   void Handle(Mailbox& mailbox, const Message& m, Sender& out) {
     const auto tag = m.As<Tagged>();
     ++mailbox.handled;
-    mailbox.violations += !mailbox.witness.MayCome(tag);
+    mailbox.violations += !mailbox.witness.MayCome(tag, static_cast<size_t>(m.priority()));
     mailbox.clock.Learn(tag.clock);
     uint64_t& own = mailbox.clock.known[mailbox.participant];
     for (uint64_t n = tag.hops > 0 ? mailbox.random() % 3 : 0; n > 0; --n) {
       const Address to = mailboxes_[mailbox.random() % mailboxes_.size()].address;
       ++own;
       ++mailbox.sent;
-      if (out.Send(to, Tagged{mailbox.clock, mailbox.participant, tag.hops - 1}) !=
+      const auto priority = static_cast<Priority>(mailbox.random() % kPriorities);
+      if (out.Send(to, Tagged{mailbox.clock, mailbox.participant, tag.hops - 1}, priority) !=
           SendResult::kOk) {
         ADD_FAILURE() << "a shard's send is held back, never refused";
       }
@@ -197,6 +216,7 @@ class CausalProgram {
   uint64_t refused_ = 0;
   uint64_t answered_ = 0;
   uint64_t congested_ = 0;
+  uint64_t overtaken_ = 0;
   std::unique_ptr<Fabric> fabric_;  // stops first
 };
 

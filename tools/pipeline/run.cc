@@ -119,6 +119,7 @@ class FeedHandler {
           ++already_taken_;
           return absl::OkStatus();
         case SendResult::kFull:
+        case SendResult::kMailboxFull:
           port_.Flush();
           if (system_.fabric().threaded()) {
             std::this_thread::yield();

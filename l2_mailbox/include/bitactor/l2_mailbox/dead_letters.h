@@ -32,8 +32,9 @@ enum class DeadLetterCause : uint8_t {
   kOverflow = 9,       // a shard could neither send it nor hold it back
   kUnread = 10,        // was still queued for somebody who ended
   kNotDurable = 11,    // a commit of the journals failed: it, or what it answers, may be lost
+  kShed = 12,          // it gave way to another in a full mailbox (Overload)
 };
-inline constexpr size_t kDeadLetterCauses = 12;
+inline constexpr size_t kDeadLetterCauses = 13;
 
 const char* DeadLetterCauseName(DeadLetterCause cause);
 

@@ -8,7 +8,8 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l2_mailbox/address.h"
-#include "bitactor/l2_mailbox/frame_queue.h"
+#include "bitactor/l2_mailbox/mailbox_queue.h"
+#include "bitactor/l2_mailbox/overload.h"
 #include "bitactor/tracing/latency_histogram.h"
 
 namespace bitactor::internal {
@@ -48,21 +49,24 @@ class Endpoint {
     return (accepted_kinds_ >> static_cast<unsigned>(kind) & 1u) != 0;
   }
   void AcceptOnly(uint16_t kinds) { accepted_kinds_ = kinds; }
-  FrameQueue& held() { return held_; }
+  MailboxQueue& held() { return held_; }
   HandlerStats& stats() { return stats_; }
 
   // Where the time from a message's stamp to its end is recorded; may be shared by endpoints of one
   // shard. Null: nowhere.
   LatencyHistogram* latency = nullptr;
-  // How many frames may wait here.
-  uint32_t capacity_frames = 1024;
+  // How many frames may wait here, and which give way.
+  uint32_t capacity_frames = MailboxOptions{}.capacity_frames;
+  Overload overload = MailboxOptions{}.overload;
+  Credit credit = Credit::kAll;  // as published
   uint8_t generation = 0;
   bool removed = false;
+  bool may_be_suspended = false;  // from outside (Fabric::Suspend)
 
  private:
   const ActorId id_;
   uint16_t accepted_kinds_ = kAllKinds;
-  FrameQueue held_;
+  MailboxQueue held_;
   HandlerStats stats_;
 };
 

@@ -29,7 +29,9 @@
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/overload.h"
 #include "bitactor/l2_mailbox/port.h"
+#include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/quarantine.h"
 #include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/shard.h"
@@ -105,10 +107,11 @@ class Sender {
       : shard_(shard), self_(self), cause_(cause) {}
 
   // Same trace, caused by the message being handled. What a full lane refuses is held back, never
-  // lost.
+  // lost; kMailboxFull and kJournalFull are dead letters already, without their payload.
   template <typename M>
-  SendResult Send(Address target, const M& message) {
+  SendResult Send(Address target, const M& message, Priority priority = kDefaultPriority) {
     internal::Envelope envelope = Caused(FrameKind::kCast, target);
+    envelope.priority = priority;
     envelope.type = TypeId<M>();
     return shard_.port().Send(envelope, message);
   }
@@ -166,8 +169,14 @@ class Fabric {
   std::vector<internal::NameRecord> Names() const;
 
   // Handles every message to `name` with `handler`, on the shard that owns it. A handler that
-  // throws loses that message to the dead letters.
-  Address Serve(std::string_view name, Handler handler);
+  // throws loses that message to the dead letters. A name that cannot be taken, or a capacity out of
+  // range, gives the address of nobody, id 0.
+  Address Serve(std::string_view name, Handler handler, const MailboxOptions& options = {});
+  // What comes for a served name waits (all but answers, timers and the runtime's own messages),
+  // until Resume() has it handled: it returns when that is done. Not from a handler. kNotFound:
+  // nobody has this address. kFailedPrecondition: not served by Serve().
+  absl::Status Suspend(Address address);
+  absl::Status Resume(Address address);
 
   Port OpenPort(const PortOptions& options = {});
 
@@ -256,6 +265,7 @@ class Fabric {
   absl::Status MakeRoutes();
   void SetRoutes(const SlotTable& table, uint64_t epoch);
   absl::Status ChangeRoutes(uint32_t mailbox, uint32_t weight);
+  absl::Status SetAccepted(Address address, uint16_t kinds, std::string_view what);
   void WaitUntilNoPortPublishes();
   void WaitUntilTaken(uint32_t shard);
   // A closed port's core for a new one that sends as `source` (0: as itself), or a new one;

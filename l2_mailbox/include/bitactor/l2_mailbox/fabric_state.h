@@ -18,6 +18,9 @@
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/dead_letters.h"
+#include "bitactor/l2_mailbox/mailbox_queue.h"
+#include "bitactor/l2_mailbox/overload.h"
+#include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/quarantine.h"
 #include "bitactor/l2_mailbox/routes.h"
 
@@ -52,27 +55,36 @@ struct ReplyLanes {
   std::atomic<bool> open{false};
 };
 
-// The highest sequence that a target has journalled from a source, by what may overtake what: casts
-// and calls wait in an actor's queue while replies pass, so each class is in order only by itself.
+// The highest sequence that a target has journalled from a source, by what may overtake what: each
+// class is in order only by itself.
 struct WatermarkKey {
   uint32_t source;
   uint32_t target;
-  bool queued_class;  // cast or call
+  uint8_t order_class;
 
   friend bool operator==(const WatermarkKey&, const WatermarkKey&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const WatermarkKey& k) {
-    return H::combine(std::move(h), k.source, k.target, k.queued_class);
+    return H::combine(std::move(h), k.source, k.target, k.order_class);
   }
 };
-constexpr bool IsQueuedClass(FrameKind kind) {
-  return kind == FrameKind::kCast || kind == FrameKind::kCall;
+// Casts and calls wait in an actor's queue, by priority, while all else passes.
+constexpr uint8_t OrderClass(FrameKind kind, Priority priority) {
+  return IsQueuedClass(kind) ? static_cast<uint8_t>(1 + static_cast<uint8_t>(priority)) : 0;
 }
 
 inline constexpr uint32_t kMaxShards = 64;
 inline constexpr uint32_t kMaxPorts = 256;  // shards' own ports included
 
+static_assert(kMaxShards == Routes::kMarked);
+
 struct FabricState {
+  FabricState() {
+    for (size_t route = Routes::kMarked; route < journal_full.size(); ++route) {
+      journal_full[route].store(true, std::memory_order_relaxed);  // Relaxed: nobody sees it yet.
+    }
+  }
+
   // Immutable once the first port exists, but for the routes.
   const TickClock* clock = nullptr;
   uint64_t wall_offset_ns = 0;  // hybrid clock's now = clock's nanoseconds + this
@@ -92,8 +104,10 @@ struct FabricState {
 
   DeadLetterLog dead_letters;
   std::array<std::atomic<ReplyLanes*>, kMaxPorts> reply_lanes{};
-  // By shard. Relaxed: a hint to producers; the shard itself refuses what slips past.
-  std::array<std::atomic<bool>, kMaxShards> journal_full{};
+  Credits credits{&routes};
+  // By route. Of a shard: its journal is full. Of a marked route: true for good, so that one look on
+  // a send's way finds both. Relaxed: a hint to producers; the shard itself refuses what slips past.
+  std::array<std::atomic<bool>, 2 * kMaxShards> journal_full{};
   // By shard, at levels group and each: whether it holds answers (HeldAnswers). Relaxed: written
   // before its thread announces that it sleeps and read after a cut was acknowledged, as ParkingSpot
   // asks of parked() and of the work itself.
@@ -115,8 +129,8 @@ struct FabricState {
                                                          : DeadLetterCause::kJournalFull;
   }
   uint64_t NowNanos() const { return clock->NowNanos() + wall_offset_ns; }
-  uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind) const {
-    const auto found = watermarks.find(WatermarkKey{source, target, IsQueuedClass(kind)});
+  uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind, Priority priority) const {
+    const auto found = watermarks.find(WatermarkKey{source, target, OrderClass(kind, priority)});
     return found != watermarks.end() ? found->second : 0;
   }
 };

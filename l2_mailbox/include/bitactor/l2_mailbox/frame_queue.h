@@ -33,6 +33,11 @@ class FrameQueue {
   // REQUIRES: index < size().
   Frame& At(size_t index) { return slots_[(begin_ + index) & (capacity_ - 1)]; }
   void PopFront() { ++begin_; }
+  // Takes one out of the middle: those before it move up. REQUIRES: index < size().
+  void Erase(size_t index) {
+    for (; index > 0; --index) CopyFrame(At(index), At(index - 1));
+    PopFront();
+  }
 
   // The stored length of a frame is all of it that means anything.
   static void CopyFrame(Frame& to, const Frame& from) {

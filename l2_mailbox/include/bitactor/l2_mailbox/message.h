@@ -14,6 +14,7 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/priority.h"
 
 namespace bitactor {
 
@@ -65,6 +66,7 @@ class Message {
     return value;
   }
 
+  Priority priority() const { return static_cast<Priority>(frame_->header.priority); }
   FrameKind kind() const { return frame_->header.kind; }
   ActorId source() const { return ActorId{frame_->header.source}; }
   ActorId target() const { return ActorId{frame_->header.target}; }

@@ -15,6 +15,7 @@
 #include "bitactor/l2_mailbox/owner_thread.h"
 #include "bitactor/l2_mailbox/place.h"
 #include "bitactor/l2_mailbox/port_core.h"
+#include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/send_result.h"
 
 namespace bitactor {
@@ -47,19 +48,29 @@ class Port {
 
   bool ok() const { return core_ != nullptr; }
 
-  // Sends and publishes.
+  // Sends and publishes. With a timeout, waits for room as long as that may come and the fabric is
+  // not idle without threads; then it is what the last attempt said. Every attempt that was refused
+  // counts.
   template <typename M>
-  SendResult Send(Address target, const M& message) {
-    const SendResult result = Post(target, message);
+  SendResult Send(Address target, const M& message, const SendOptions& options = {}) {
+    SendResult result = Post(target, message, options.priority);
     Flush();
+    if (options.timeout_ns != 0 && HasRoomLater(result)) [[unlikely]] {
+      const uint64_t start_ns = NowNanos();
+      while (HasRoomLater(result) && WaitForRoom(target, start_ns, options.timeout_ns)) {
+        result = Post(target, message, options.priority);
+        Flush();
+      }
+    }
     return result;
   }
   // Sends; visible at the next Post to another shard, Flush or Send. For bursts.
   template <typename M>
-  SendResult Post(Address target, const M& message) {
+  SendResult Post(Address target, const M& message, Priority priority = kDefaultPriority) {
     if (core_ == nullptr) return SendResult::kClosed;
     BITACTOR_DCHECK(owner_.IsCaller());
     internal::Envelope envelope;
+    envelope.priority = priority;
     const SendResult result = Begin(envelope, FrameKind::kCast, target, TypeId<M>());
     if (result != SendResult::kOk) return result;
     return Finish(core_->Send(envelope, message));
@@ -69,11 +80,13 @@ class Port {
   void Flush();
 
   // Sends a request and waits for its answer: the answer's frame, or why there is none (the status
-  // of the error reply, kDeadlineExceeded after `timeout_ns`, kUnavailable when it could not be
-  // sent).
+  // of the error reply, kDeadlineExceeded after `timeout_ns`, kResourceExhausted when the mailbox is
+  // full, kUnavailable when it could not be sent for another reason).
   template <typename M>
-  absl::StatusOr<Frame> Call(Address target, const M& request, uint64_t timeout_ns) {
+  absl::StatusOr<Frame> Call(Address target, const M& request, uint64_t timeout_ns,
+                             Priority priority = kDefaultPriority) {
     internal::Envelope envelope;
+    envelope.priority = priority;
     if (absl::Status status = BeginCall(envelope, target, TypeId<M>()); !status.ok()) return status;
     const SendResult result = core_->Send(envelope, request);
     return FinishCall(result, envelope.message_id, timeout_ns);
@@ -123,7 +136,8 @@ class Port {
     envelope.source = source_;
     if (!in_burst_ && !BeginBurst()) [[unlikely]]
       return SendResult::kCutOff;
-    envelope.message_id = named_ ? NamedMessageId(target, kind) : core_->NextMessageId();
+    envelope.message_id =
+        named_ ? NamedMessageId(target, kind, envelope.priority) : core_->NextMessageId();
     if (envelope.message_id == 0) [[unlikely]]
       return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
@@ -134,7 +148,10 @@ class Port {
   bool BeginBurst();
   // The id of a named port's next message, or 0: it was sent in this run, or its target has taken it
   // before the restart.
-  uint64_t NamedMessageId(Address target, FrameKind kind);
+  uint64_t NamedMessageId(Address target, FrameKind kind, Priority priority);
+  uint64_t NowNanos() const;
+  // Until a send to `target` is worth a try (true), or the time or the work is over.
+  bool WaitForRoom(Address target, uint64_t start_ns, uint64_t timeout_ns);
   SendResult Finish(SendResult result) {
     // A named port's sequence counts what was sent, so that the n-th send is the same in every run.
     if (named_ && result == SendResult::kOk) core_->NoteNamedSequence(++named_sequence_);

@@ -18,6 +18,7 @@
 #include "bitactor/l2_mailbox/frame_queue.h"
 #include "bitactor/l2_mailbox/held_answers.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/send_result.h"
 
 namespace bitactor::internal {
@@ -26,6 +27,7 @@ namespace bitactor::internal {
 struct Envelope {
   FrameKind kind = FrameKind::kCast;
   uint8_t flags = 0;
+  Priority priority = kDefaultPriority;
   uint32_t source = 0;
   Address target;
   uint64_t message_id = 0;
@@ -80,8 +82,8 @@ class PortCore {
 
   uint32_t ShardOf(ActorId id) const { return state_->routes.ShardOf(id); }
 
-  // Sends; visible after Publish() at the latest. kOk, kFull (outside ports), kJournalFull or
-  // kClosed.
+  // Sends; visible after Publish() at the latest. kOk, kFull (outside ports), kMailboxFull,
+  // kJournalFull or kClosed.
   template <typename M>
   SendResult Send(const Envelope& envelope, const M& payload) {
     CheckPayloadType<M>();
@@ -97,6 +99,9 @@ class PortCore {
   }
   // The payload as bytes. REQUIRES: size_bytes <= 128.
   SendResult SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes);
+
+  // What would keep a cast to `target` from being accepted now; nothing is sent or counted.
+  SendResult Room(ActorId target);
 
   // Fault injection, for demonstrations and tests: sends an empty message with one bit of its
   // header wrong.
@@ -168,16 +173,18 @@ class PortCore {
       fill(bytes);
       return Reply(envelope, bytes, kSize);
     }
-    const uint32_t shard = Route(envelope.target.id);
+    uint32_t shard = Route(envelope.target.id);
     if (state_->journal_full[shard].load(std::memory_order_relaxed)) [[unlikely]] {
-      return Refuse(SendResult::kJournalFull, envelope);
+      const SendResult result = AskForCredit(shard, envelope);
+      if (result != SendResult::kOk) return result;
+      shard &= Routes::kShardMask;
     }
     SpscLane<Frame>* lane = lanes_[shard];
     if (dirty_ != lane && dirty_ != nullptr) Publish();  // P2
     Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
     if (slot == nullptr) [[unlikely]] {
       if (!is_shard_) {
-        if (congested() && FlushOverflow()) return SendWith<kSize>(envelope, fill);
+        if (congested() && FlushOverflow()) return SendAgain<kSize>(envelope, fill);
         return Refuse(SendResult::kFull, envelope);
       }
       Frame held;
@@ -192,10 +199,16 @@ class PortCore {
     return SendResult::kOk;
   }
 
-  // The shard to send to; with no lane dirty, this is where the epoch begins that counts (P5).
+  // Off the common way, see Refuse().
+  template <size_t kSize, typename Fill>
+  [[gnu::noinline]] SendResult SendAgain(Envelope envelope, Fill fill) {
+    return SendWith<kSize>(envelope, fill);
+  }
+
+  // The route to send by; with no lane dirty, this is where the epoch begins that counts (P5).
   uint32_t Route(ActorId id) {
     if (dirty_ == nullptr) dirty_epoch_ = state_->routes.epoch();
-    return ShardOf(id);
+    return state_->routes.RouteOf(id);
   }
   // A shard changes nothing of its routes while its port publishes: its thread takes part in each
   // change (Fabric::ChangeRoutes).
@@ -233,6 +246,7 @@ class PortCore {
     // One store for the first eight bytes: the checksum reads them back at once.
     const uint64_t first_word = static_cast<uint64_t>(size_bytes) << 32 |
                                 static_cast<uint64_t>(envelope.kind) << 40 |
+                                static_cast<uint64_t>(envelope.priority) << 48 |
                                 static_cast<uint64_t>(envelope.flags & 0x3F) << 50 |
                                 static_cast<uint64_t>(envelope.target.generation) << 56;
     std::memcpy(static_cast<void*>(&header), &first_word, sizeof(first_word));
@@ -271,6 +285,10 @@ class PortCore {
   // Off the common way. They take copies: an envelope whose address is known could not live in
   // registers on the common way either.
   SendResult Refuse(SendResult result, Envelope envelope);
+  // Of a route for which FabricState::journal_full is set: kOk, or the refusal.
+  SendResult AskForCredit(uint32_t route, Envelope envelope);
+  // What that refusal would be.
+  SendResult CreditOf(uint32_t route, const Envelope& envelope) const;
   SendResult HoldBack(Frame& frame);
   SendResult Reply(Envelope envelope, const void* payload, size_t size_bytes);
   // Whether there is room where answers wait.

@@ -20,10 +20,38 @@ enum class SendResult : uint8_t {
   kClosed = 4,        // this port belongs to no fabric (any more): give up
   kCutOff = 5,  // more of this port's frames were corrupted than FabricOptions::corruption_limit
                 // allows: give up, and look at Fabric::Quarantined()
+  kMailboxFull = 6,  // the target's handler cannot run and too many messages wait for it: wait
 };
-inline constexpr size_t kSendResults = 6;
+inline constexpr size_t kSendResults = 7;
 
 const char* SendResultName(SendResult result);
+
+// What to do with a message that a send did not accept.
+enum class SendAdvice : uint8_t {
+  kGoOn,    // nothing: it is sent, or was before
+  kRetry,   // send it again soon: its shard reads its lanes all the time
+  kWait,    // send it again later: somebody else has to act before there is room
+  kGiveUp,  // it will not be accepted in this run
+};
+constexpr SendAdvice RetryAdvice(SendResult result) {
+  switch (result) {
+    case SendResult::kOk:
+    case SendResult::kAlreadyTaken:
+      return SendAdvice::kGoOn;
+    case SendResult::kFull:
+      return SendAdvice::kRetry;
+    case SendResult::kMailboxFull:
+      return SendAdvice::kWait;
+    case SendResult::kJournalFull:
+    case SendResult::kClosed:
+    case SendResult::kCutOff:
+      break;
+  }
+  return SendAdvice::kGiveUp;
+}
+constexpr bool HasRoomLater(SendResult result) {
+  return RetryAdvice(result) == SendAdvice::kRetry || RetryAdvice(result) == SendAdvice::kWait;
+}
 
 }  // namespace bitactor
 

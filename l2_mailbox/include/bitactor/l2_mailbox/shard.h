@@ -102,6 +102,8 @@ class Shard final : public Poller {
 
   // Handles what waits for an endpoint that accepts again.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
+  // Sets what an endpoint accepts, and handles what it can take now. Not in a dispatch.
+  void SetAccepted(Endpoint& endpoint, uint16_t kinds);
 
   // Handover, on this shard's thread (Fabric::ChangeRoutes says in which order). Messages for slots
   // that come in are kept from now on,
@@ -145,7 +147,12 @@ class Shard final : public Poller {
  private:
   bool Deliver(Frame& frame);
   void Dispatch(Endpoint& endpoint, const Frame& frame);
+  // Queues a frame that its endpoint cannot take, by the endpoint's policy.
   [[gnu::noinline]] void Hold(Endpoint& endpoint, const Frame& frame);
+  // Makes room in a full queue. False: `arriving` itself became a dead letter.
+  bool MakeRoom(Endpoint& endpoint, const Frame& arriving);
+  // Tells senders what they may send, where that has changed.
+  void PublishCredit(Endpoint& endpoint);
   // Handles what was handed over; false when some is left.
   [[gnu::noinline]] bool DeliverArrived(size_t& left);
   // A frame for an id that nobody here serves.

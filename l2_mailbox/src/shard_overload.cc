@@ -1,0 +1,48 @@
+// What a shard does with messages that their endpoints cannot take yet.
+#include "bitactor/l2_mailbox/overload.h"
+#include "bitactor/l2_mailbox/shard.h"
+
+namespace bitactor::internal {
+
+void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
+  if (IsOrdinary(frame.header) && endpoint.held().size() >= endpoint.capacity_frames &&
+      !MakeRoom(endpoint, frame)) {
+    return;
+  }
+  endpoint.held().PushBack(frame);
+  ++held_frames_;
+  PublishCredit(endpoint);
+}
+
+bool Shard::MakeRoom(Endpoint& endpoint, const Frame& arriving) {
+  if (endpoint.overload == Overload::kRefuse) {
+    DeadLetterFrame(DeadLetterCause::kMailboxFull, arriving);
+    taken_.Add(1);
+    return false;
+  }
+  MailboxQueue& queue = endpoint.held();
+  const std::optional<MailboxQueue::Place> first = queue.FirstToShed(endpoint.overload);
+  const bool arriving_is_first =
+      !first.has_value() || (endpoint.overload == Overload::kShedLowestPriority &&
+                             arriving.header.priority < queue.At(*first).header.priority);
+  const Frame shed = arriving_is_first ? arriving : queue.At(*first);
+  if (!arriving_is_first) {
+    queue.Erase(*first);
+    --held_frames_;
+  }
+  DeadLetterFrame(DeadLetterCause::kShed, shed);
+  taken_.Add(1);
+  return !arriving_is_first;
+}
+
+void Shard::PublishCredit(Endpoint& endpoint) {
+  const Credit credit =
+      endpoint.overload == Overload::kRefuse
+          ? NextCredit(endpoint.credit, endpoint.held().size(), endpoint.capacity_frames)
+          : Credit::kAll;  // others give way, so it takes all
+  if (credit == endpoint.credit) return;
+  endpoint.credit = credit;
+  state_->credits.Set(endpoint.id(), credit);
+}
+
+}  // namespace bitactor::internal
