@@ -48,6 +48,10 @@ const char* SendResultName(SendResult result) {
       return "closed";
     case SendResult::kCutOff:
       return "cut_off";
+    case SendResult::kNoBlock:
+      return "no_block";
+    case SendResult::kTooLong:
+      return "too_long";
   }
   return "unknown";
 }

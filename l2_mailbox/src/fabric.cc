@@ -34,7 +34,15 @@ class FunctionEndpoint final : public internal::Endpoint {
       : Endpoint(id), handler_(std::move(handler)) {}
 
   internal::HandleOutcome Handle(const Frame& frame, internal::Shard& shard) override {
-    const Message message(frame);
+    return HandleMessage(Message(frame), shard);
+  }
+  internal::HandleOutcome HandleBlock(const Frame& frame, const SharedBlock& block,
+                                      internal::Shard& shard) override {
+    return HandleMessage(Message(frame, block), shard);
+  }
+
+ private:
+  internal::HandleOutcome HandleMessage(const Message& message, internal::Shard& shard) {
     Sender sender(shard, id(), message);
     try {
       handler_(message, sender);
@@ -46,7 +54,6 @@ class FunctionEndpoint final : public internal::Endpoint {
     }
   }
 
- private:
   Fabric::Handler handler_;
 };
 
@@ -56,8 +63,19 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
 }
 
 constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
+constexpr size_t kMinBlockPoolBytes = size_t{64} << 10;
+constexpr size_t kMaxBlockPoolBytes = size_t{64} << 30;
 
 }  // namespace
+
+SendResult Sender::Forward(Address target, const Message& message) {
+  internal::Envelope envelope = Caused(FrameKind::kCast, target);
+  envelope.type = message.frame().header.type;
+  if (SharedBlock block = message.block(); block.ok()) {
+    return shard_.port().SendBlock(envelope, std::move(block));
+  }
+  return shard_.port().SendAnyBytes(envelope, message.bytes());
+}
 
 Fabric::Fabric(FabricOptions options) : options_(std::move(options)) {}
 
@@ -91,6 +109,10 @@ absl::Status Fabric::Validate() const {
   if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
     return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
   }
+  if (options_.block_bytes != 0 &&
+      (options_.block_bytes < kMinBlockPoolBytes || options_.block_bytes > kMaxBlockPoolBytes)) {
+    return OutOfRange("block_bytes", options_.block_bytes, "0, or 65536 to 68719476736");
+  }
   if (options_.journal.durability != Durability::kProcess) {
     return absl::UnimplementedError(absl::StrCat(
         "FabricOptions::journal.durability is `", DurabilityName(options_.journal.durability),
@@ -110,6 +132,10 @@ absl::Status Fabric::StartShards() {
   state_.overflow_limit_frames = options_.overflow_frames;
   state_.corruption_limit = options_.corruption_limit;
   state_.has_process_barrier = internal::HasProcessBarrier();
+  absl::StatusOr<std::shared_ptr<internal::BlockPool>> blocks =
+      internal::BlockPool::Make(options_.block_bytes);
+  if (!blocks.ok()) return blocks.status();
+  state_.blocks = *std::move(blocks);
 
   internal::ShardOptions shard_options;
   shard_options.budget = options_.budget;
@@ -333,8 +359,7 @@ void Fabric::WaitIdle() {
         taken += shards_[i]->taken();
         // What a shard's own sends could not hold back was counted as sent and never reaches a
         // lane.
-        const internal::PortCore& port = shards_[i]->port();
-        taken += port.refused(SendResult::kFull) + port.refused(SendResult::kJournalFull);
+        taken += shards_[i]->port().refused();
         waiting += shards_[i]->held_frames();
       });
     }

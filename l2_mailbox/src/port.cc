@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "bitactor/l2_mailbox/block_frame.h"
 #include "bitactor/l2_mailbox/fabric.h"
 
 namespace bitactor {
@@ -43,6 +44,13 @@ Port::~Port() {
   if (core_ == nullptr) return;
   PublishAll();
   fabric_->ClosePort(core_, replies_);
+}
+
+absl::StatusOr<Block> Port::NewBlock(size_t size_bytes) {
+  if (fabric_ == nullptr) {
+    return absl::FailedPreconditionError("this port is closed: it has no fabric to lend blocks");
+  }
+  return fabric_->NewBlock(size_bytes);
 }
 
 void Port::Flush() {
@@ -169,6 +177,8 @@ bool Port::TakeReply(uint64_t message_id, Frame& reply) {
         fabric_->state().Quarantine(internal::LaneFaultOf(fault), {shard, 0}, shard, core_->index(),
                                     frame);
       }
+      if (sound && internal::HasBlock(frame.header)) [[unlikely]]
+        internal::DropBlock(*fabric_->state().blocks, frame);
       lane->Release(index + 1);
       if (sound) core_->CountRead();
       if (wanted) return true;

@@ -1,5 +1,10 @@
 #include "bitactor/l2_mailbox/port_core.h"
 
+#include <optional>
+#include <utility>
+
+#include "bitactor/l2_mailbox/block_frame.h"
+
 namespace bitactor::internal {
 
 SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes) {
@@ -29,6 +34,31 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
   dirty_shard_ = shard;
   sent_.Add(1);
   return SendResult::kOk;
+}
+
+SendResult PortCore::SendBlock(Envelope envelope, SharedBlock block) {
+  BITACTOR_CHECK(block.IsIn(*state_->blocks));
+  const std::span<const std::byte> bytes = block.bytes();
+  const BlockNote note{.handle = block.handle(),
+                       .size_bytes = static_cast<uint32_t>(bytes.size()),
+                       .crc32c = block.crc32c(),
+                       .from_port = index_};
+  envelope.flags |= kFlagBlock;
+  const SendResult result = Send(envelope, note);
+  if (result == SendResult::kOk) std::move(block).Release();  // to the frame
+  return result;
+}
+
+SendResult PortCore::SendAnyBytes(const Envelope& envelope, std::span<const std::byte> bytes) {
+  if (bytes.size() <= kMaxPayloadBytes) return SendBytes(envelope, bytes.data(), bytes.size());
+  absl::StatusOr<Block> block = Block::Make(state_->blocks, bytes.size());
+  if (!block.ok()) {
+    return Refuse(
+        absl::IsResourceExhausted(block.status()) ? SendResult::kNoBlock : SendResult::kTooLong,
+        envelope);
+  }
+  std::memcpy(block->bytes().data(), bytes.data(), bytes.size());
+  return SendBlock(envelope, block->Seal());
 }
 
 SendResult PortCore::SendDamaged(const Envelope& envelope) {
@@ -106,7 +136,9 @@ bool PortCore::MoveOverflow() {
       if (overflow_.size() != before) continue;  // it held back what comes before this frame
     }
     if (is_answer) {
-      GiveAnswer(overflow_.Front());
+      if (GiveAnswer(overflow_.Front()) != SendResult::kOk) {
+        DropBlock(*state_->blocks, overflow_.Front());
+      }
       overflow_.PopFront();
       ++overflow_gone_;
       continue;

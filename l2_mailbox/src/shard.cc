@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "bitactor/l2_mailbox/block_frame.h"
 #include "bitactor/l2_mailbox/message.h"
 
 namespace bitactor::internal {
@@ -133,7 +134,7 @@ void Shard::HandOver(const Frame& frame) {
   Endpoint* endpoint = endpoints_.Find(frame.header.target);
   if (endpoint == nullptr) {
     DeadLetterFrame(DeadLetterCause::kUnread, frame);
-    taken_.Add(1);
+    End(frame);
     return;
   }
   // An answer must not wait behind a message that waits for the handler which that answer resumes.
@@ -155,7 +156,7 @@ void Shard::Remove(Endpoint& endpoint) {
   endpoint.removed = true;
   while (!endpoint.held().empty()) {
     DeadLetterFrame(DeadLetterCause::kUnread, endpoint.held().Front());
-    taken_.Add(1);
+    End(endpoint.held().Front());
     --held_frames_;
     endpoint.held().PopFront();
   }
@@ -262,7 +263,7 @@ void Shard::DeliverToNobody(const Frame& frame) {
     return;
   }
   DeadLetterFrame(DeadLetterCause::kNoTarget, frame);
-  taken_.Add(1);
+  End(frame);
 }
 
 void Shard::BeginIncoming(const SlotSet& slots) {
@@ -342,7 +343,7 @@ bool Shard::HasTaken(const TakenMark& mark) const {
 void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
   if (endpoint.held().size() >= endpoint.capacity_frames) {
     DeadLetterFrame(DeadLetterCause::kMailboxFull, frame);
-    taken_.Add(1);
+    End(frame);
     return;
   }
   endpoint.held().PushBack(frame);
@@ -359,23 +360,30 @@ void Shard::DrainHeld(Endpoint& endpoint) {
   }
 }
 
-void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
+[[gnu::always_inline]] inline void Shard::DispatchWith(Endpoint& endpoint, const Frame& frame,
+                                                       SharedBlock* block) {
   const FrameHeader& header = frame.header;
   if (header.target_generation != endpoint.generation) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kStaleTarget, frame);
+    if (block != nullptr) *block = {};  // what counts as taken has no block any more
     taken_.Add(1);
     return;
   }
   // Whose time is asked for is not metered together with others.
-  const bool timed = endpoint.latency != nullptr;
-  if (timed && !meter_.empty()) ReadClock();
+  const LatencyHistogram* const timed = endpoint.latency;
+  if ((timed != nullptr || block != nullptr) && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
+    if (block != nullptr) *block = {};
     taken_.Add(1);
     return;
   }
-  if (journal_.has_value() && journal_->AppendFrame(header) == Position::None()) [[unlikely]] {
+  if (block != nullptr) {
+    if (!AdmitBlock(frame, *block)) return;
+    ReadClock();  // to check and to store it is not its handler's time
+  } else if (journal_.has_value() && journal_->AppendFrame(header) == Position::None())
+      [[unlikely]] {
     NoteJournalFull();
     DeadLetterFrame(DeadLetterCause::kJournalFull, frame);
     taken_.Add(1);
@@ -383,7 +391,8 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
   }
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
 
-  const HandleOutcome outcome = endpoint.Handle(frame, *this);
+  const HandleOutcome outcome =
+      block == nullptr ? endpoint.Handle(frame, *this) : endpoint.HandleBlock(frame, *block, *this);
 
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
@@ -397,7 +406,8 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  if (meter_.Add(endpoint.stats()) || timed) ReadClock();  // its span gets its times there
+  if (meter_.Add(endpoint.stats()) || timed != nullptr || block != nullptr)
+    ReadClock();  // its span gets its times there
   if (endpoint.latency != nullptr) {
     endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
                                                               : 0);
@@ -414,6 +424,43 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
       DeadLetterFrame(DeadLetterCause::kUnhandled, frame);
       break;
   }
+  if (block != nullptr) *block = {};
+  taken_.Add(1);
+}
+
+void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
+  if (HasBlock(frame.header)) [[unlikely]]
+    return DispatchBlock(endpoint, frame);
+  DispatchWith(endpoint, frame, nullptr);
+}
+
+void Shard::DispatchBlock(Endpoint& endpoint, const Frame& frame) {
+  SharedBlock block = TakeBlock(state_->blocks, frame);
+  DispatchWith(endpoint, frame, &block);
+}
+
+bool Shard::AdmitBlock(const Frame& frame, SharedBlock& block) {
+  if (!IsSound(block, frame)) {
+    const std::optional<BlockNote> note = ReadBlockNote(frame);
+    const uint32_t port =
+        note.has_value() && note->from_port < kMaxPorts ? note->from_port : index_;
+    state_->Quarantine(LaneFault::kBlock, {.port = port, .source = frame.header.source}, index_,
+                       index_, frame);
+    block = {};
+    taken_.Add(1);
+    return false;
+  }
+  if (!journal_.has_value()) return true;
+  if (journal_->AppendBlock(frame.header, block.bytes(), block.crc32c()).ok()) return true;
+  NoteJournalFull();
+  DeadLetterFrame(DeadLetterCause::kJournalFull, frame);
+  block = {};
+  taken_.Add(1);
+  return false;
+}
+
+void Shard::End(const Frame& frame) {
+  if (HasBlock(frame.header)) DropBlock(*state_->blocks, frame);
   taken_.Add(1);
 }
 

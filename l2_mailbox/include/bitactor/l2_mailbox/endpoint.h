@@ -8,6 +8,7 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/frame_queue.h"
 #include "bitactor/tracing/latency_histogram.h"
 
@@ -42,6 +43,11 @@ class Endpoint {
 
   // Handles one message, which is journalled already. No exception leaves it.
   virtual HandleOutcome Handle(const Frame& frame, Shard& shard) = 0;
+  // The same for a message whose payload is a block. By default nothing handles these.
+  virtual HandleOutcome HandleBlock(const Frame& /*frame*/, const SharedBlock& /*block*/,
+                                    Shard& /*shard*/) {
+    return HandleOutcome::kUnhandled;
+  }
 
   ActorId id() const { return id_; }
   bool Accepts(FrameKind kind) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -14,10 +15,12 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block.h"
 
 namespace bitactor {
 
-// What may travel in a message: up to 128 bytes without pointers, copied as bytes.
+// What may travel in a message: up to 128 bytes without pointers, copied as bytes. What is longer
+// travels as bytes: see bytes().
 template <typename M>
 constexpr void CheckPayloadType() {
   static_assert(
@@ -43,10 +46,12 @@ class WrongType : public std::exception {
 }  // namespace internal
 
 // Threads: the thread that handles the message, during the handler.
-// Ownership: refers to the lane's slot; copy what is to outlive the handler.
+// Ownership: refers to the lane's slot; copy what is to outlive the handler, or keep its block().
 class Message {
  public:
   explicit Message(const Frame& frame) : frame_(&frame) {}
+  // One whose payload is this block.
+  Message(const Frame& frame, const SharedBlock& block) : frame_(&frame), block_(&block) {}
 
   template <typename M>
   bool Is() const {
@@ -65,6 +70,21 @@ class Message {
     return value;
   }
 
+  // Whether it was sent as bytes under the name of this type, however many.
+  template <typename Tag>
+  bool IsBytes() const {
+    return frame_->header.type == BytesTypeId<Tag>();
+  }
+  // The whole payload, up to 16 MiB. Of a frame that was kept after its message had ended, such as a
+  // dead letter's, no block: it is gone.
+  std::span<const std::byte> bytes() const {
+    if (block_ != nullptr) return block_->bytes();
+    if ((frame_->header.flags & kFlagBlock) != 0) return {};
+    return {frame_->payload, frame_->header.size_bytes};
+  }
+  // The payload over 128 bytes, to keep it or to send it on without a copy; not ok() for others.
+  SharedBlock block() const { return block_ != nullptr ? *block_ : SharedBlock(); }
+
   FrameKind kind() const { return frame_->header.kind; }
   ActorId source() const { return ActorId{frame_->header.source}; }
   ActorId target() const { return ActorId{frame_->header.target}; }
@@ -76,6 +96,7 @@ class Message {
 
  private:
   const Frame* frame_;
+  const SharedBlock* block_ = nullptr;
 };
 
 // Payload of a reply with kFlagError: why there is no answer.

@@ -18,10 +18,13 @@ enum class SendResult : uint8_t {
   kAlreadyTaken = 3,  // a named port sent this before a restart and its target journalled it: go on
                       // with the next
   kClosed = 4,        // this port belongs to no fabric (any more): give up
-  kCutOff = 5,  // more of this port's frames were corrupted than FabricOptions::corruption_limit
-                // allows: give up, and look at Fabric::Quarantined()
+  kCutOff = 5,   // more of this port's frames were corrupted than FabricOptions::corruption_limit
+                 // allows: give up, and look at Fabric::Quarantined()
+  kNoBlock = 6,  // too much of FabricOptions::block_bytes is in use: retry when receivers have let
+                 // go of some
+  kTooLong = 7,  // over 16 MiB, or over all of block_bytes: give up, or split it
 };
-inline constexpr size_t kSendResults = 6;
+inline constexpr size_t kSendResults = 8;
 
 const char* SendResultName(SendResult result);
 

@@ -136,6 +136,13 @@ class Shard final : public Poller {
  private:
   bool Deliver(Frame& frame);
   void Dispatch(Endpoint& endpoint, const Frame& frame);
+  [[gnu::noinline]] void DispatchBlock(Endpoint& endpoint, const Frame& frame);
+  // What both do. `block`: null for a message without one.
+  void DispatchWith(Endpoint& endpoint, const Frame& frame, SharedBlock* block);
+  // Before a block is handled: checks and journals it. False: the message has ended.
+  bool AdmitBlock(const Frame& frame, SharedBlock& block);
+  // A frame that was taken from a lane has met its end, undispatched.
+  void End(const Frame& frame);
   [[gnu::noinline]] void Hold(Endpoint& endpoint, const Frame& frame);
   // Handles what was handed over; false when some is left.
   [[gnu::noinline]] bool DeliverArrived(size_t& left);
