@@ -38,7 +38,8 @@ bool IsSound(const SharedBlock& block, const Frame& frame) {
   const std::optional<BlockNote> note = ReadBlockNote(frame);
   if (!note.has_value() || !block.ok()) return false;
   const std::span<const std::byte> bytes = block.bytes();
-  return bytes.size() == note->size_bytes && Crc32c(0, bytes.data(), bytes.size()) == note->crc32c;
+  return bytes.size() == note->size_bytes &&
+         Crc32cLong(0, bytes.data(), bytes.size()) == note->crc32c;
 }
 
 void DropBlock(BlockPool& pool, const Frame& frame) {

@@ -150,7 +150,7 @@ std::span<std::byte> BlockPool::BytesOf(BlockHandle block) const {
 
 void BlockPool::Seal(BlockHandle block) {
   const std::span<const std::byte> bytes = BytesOf(block);
-  places_[block.unit].crc32c = Crc32c(0, bytes.data(), bytes.size());
+  places_[block.unit].crc32c = Crc32cLong(0, bytes.data(), bytes.size());
 }
 
 bool BlockPool::Lives(BlockHandle block) const {

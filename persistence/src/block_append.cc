@@ -30,7 +30,7 @@ Position JournalWriter::AppendBlock(const FrameHeader& fields, std::span<const s
                          .bytes = body.size(),
                          .crc32c = crc32c.has_value() && body.size() == bytes.size()
                                        ? *crc32c
-                                       : Crc32c(0, body.data(), body.size())};
+                                       : Crc32cLong(0, body.data(), body.size())};
     if (done == 0) summary.first_part = at;
     const uint64_t commit_word = StoreBlockPart(
         EncodeBlockPart(part, static_cast<uint32_t>(begin_ / (end_ - begin_))), body);
