@@ -4,8 +4,23 @@
 #include <cstring>
 
 #include "bitactor/l1_core/crc32c.h"
+#include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/shard.h"
 
-namespace bitactor::internal {
+namespace bitactor {
+
+SharedBlock Message::block() const {
+  internal::Shard* const shard = internal::CurrentShard();
+  const std::optional<internal::BlockNote> note = internal::ReadBlockNote(*frame_);
+  if (block_ == nullptr || shard == nullptr || !note.has_value()) return {};
+  const std::shared_ptr<internal::BlockPool>& pool = shard->state().blocks;
+  // A handler may be given a message from a journal as well.
+  if (!pool->Lives(note->handle) || pool->BytesOf(note->handle).data() != block_) return {};
+  pool->AddReference(note->handle);
+  return SharedBlock::Adopt(pool, note->handle);
+}
+
+namespace internal {
 namespace {
 
 constexpr size_t kUsedBits = (sizeof(FrameHeader) + sizeof(BlockNote)) * 8;
@@ -65,4 +80,5 @@ void DropBlockOfDamaged(BlockPool& pool, const Frame& frame) {
   if (has_flag) pool.CountLost();
 }
 
-}  // namespace bitactor::internal
+}  // namespace internal
+}  // namespace bitactor

@@ -36,7 +36,7 @@ class FunctionEndpoint final : public internal::Endpoint {
   internal::HandleOutcome Handle(const Frame& frame, internal::Shard& shard) override {
     return HandleMessage(Message(frame), shard);
   }
-  internal::HandleOutcome HandleBlock(const Frame& frame, const SharedBlock& block,
+  internal::HandleOutcome HandleBlock(const Frame& frame, std::span<const std::byte> block,
                                       internal::Shard& shard) override {
     return HandleMessage(Message(frame, block), shard);
   }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bitactor/l2_mailbox/block_frame.h"
 #include "bitactor/l2_mailbox/fabric.h"
 
 namespace bitactor {
@@ -177,8 +176,6 @@ bool Port::TakeReply(uint64_t message_id, Frame& reply) {
         fabric_->state().Quarantine(internal::LaneFaultOf(fault), {shard, 0}, shard, core_->index(),
                                     frame);
       }
-      if (sound && internal::HasBlock(frame.header)) [[unlikely]]
-        internal::DropBlock(*fabric_->state().blocks, frame);
       lane->Release(index + 1);
       if (sound) core_->CountRead();
       if (wanted) return true;

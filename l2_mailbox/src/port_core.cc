@@ -38,6 +38,7 @@ SendResult PortCore::SendBytes(const Envelope& envelope, const void* payload, si
 
 SendResult PortCore::SendBlock(Envelope envelope, SharedBlock block) {
   BITACTOR_CHECK(block.IsIn(*state_->blocks));
+  if (IsPort(envelope.target.id)) return Refuse(SendResult::kTooLong, envelope);
   const std::span<const std::byte> bytes = block.bytes();
   const BlockNote note{.handle = block.handle(),
                        .size_bytes = static_cast<uint32_t>(bytes.size()),
@@ -136,9 +137,7 @@ bool PortCore::MoveOverflow() {
       if (overflow_.size() != before) continue;  // it held back what comes before this frame
     }
     if (is_answer) {
-      if (GiveAnswer(overflow_.Front()) != SendResult::kOk) {
-        DropBlock(*state_->blocks, overflow_.Front());
-      }
+      GiveAnswer(overflow_.Front());
       overflow_.PopFront();
       ++overflow_gone_;
       continue;

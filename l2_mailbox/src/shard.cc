@@ -391,8 +391,9 @@ void Shard::DrainHeld(Endpoint& endpoint) {
   }
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
 
-  const HandleOutcome outcome =
-      block == nullptr ? endpoint.Handle(frame, *this) : endpoint.HandleBlock(frame, *block, *this);
+  const HandleOutcome outcome = block == nullptr
+                                    ? endpoint.Handle(frame, *this)
+                                    : endpoint.HandleBlock(frame, block->bytes(), *this);
 
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
@@ -440,8 +441,8 @@ void Shard::DispatchBlock(Endpoint& endpoint, const Frame& frame) {
 }
 
 bool Shard::AdmitBlock(const Frame& frame, SharedBlock& block) {
+  const std::optional<BlockNote> note = ReadBlockNote(frame);
   if (!IsSound(block, frame)) {
-    const std::optional<BlockNote> note = ReadBlockNote(frame);
     const uint32_t port =
         note.has_value() && note->from_port < kMaxPorts ? note->from_port : index_;
     state_->Quarantine(LaneFault::kBlock, {.port = port, .source = frame.header.source}, index_,
@@ -451,7 +452,7 @@ bool Shard::AdmitBlock(const Frame& frame, SharedBlock& block) {
     return false;
   }
   if (!journal_.has_value()) return true;
-  if (journal_->AppendBlock(frame.header, block.bytes(), block.crc32c()).ok()) return true;
+  if (journal_->AppendBlock(frame.header, block.bytes(), note->crc32c).ok()) return true;
   NoteJournalFull();
   DeadLetterFrame(DeadLetterCause::kJournalFull, frame);
   block = {};

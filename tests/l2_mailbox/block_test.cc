@@ -188,6 +188,36 @@ TEST_F(BlockTest, AHandlerSendsBlocksOfItsOwn) {
   ExpectNothingLeft();
 }
 
+TEST_F(BlockTest, AnAnswerHasNoBlock) {
+  Start();
+  const Address answering = fabric_->Serve("answering", [](const Message& m, Sender& out) {
+    EXPECT_EQ(out.SendBytes<Picture>(Address{m.source()}, Bytes(129)), SendResult::kTooLong);
+    out.Reply(Number{1});
+  });
+  EXPECT_TRUE(port_.Call(answering, Number{}, 1'000'000'000).ok());
+  EXPECT_EQ(DeadLetters(DeadLetterCause::kOverflow), 1u);
+  ExpectNothingLeft();
+}
+
+TEST_F(BlockTest, AMessageFromAJournalHasItsBytes) {
+  Start();
+  const Bytes sent(1000, std::byte{5});
+  ASSERT_EQ(port_.SendBytes<Picture>(store_, sent), SendResult::kOk);
+  PollAll();
+  ASSERT_TRUE(fabric_->Stop().ok());
+  size_t found = 0;
+  ASSERT_TRUE(ScanJournals(files_, "set", [&](const RecoveredFrame& recovered) {
+                if (!internal::HasBlock(recovered.frame.header)) return true;
+                const Message message(recovered.frame, recovered.bytes);
+                EXPECT_TRUE(message.IsBytes<Picture>());
+                EXPECT_EQ(Bytes(message.bytes().begin(), message.bytes().end()), sent);
+                EXPECT_FALSE(message.block().ok());
+                ++found;
+                return true;
+              }).ok());
+  EXPECT_EQ(found, 1u);
+}
+
 TEST_F(BlockTest, AKeptBlockStaysWhatItIs) {
   Start();
   SharedBlock kept;

@@ -2,6 +2,7 @@
 #ifndef BITACTOR_L2_MAILBOX_BLOCK_FRAME_H_
 #define BITACTOR_L2_MAILBOX_BLOCK_FRAME_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,18 +16,19 @@ namespace bitactor::internal {
 // own payload in its place.
 //
 // A frame that was accepted has one reference to its block (B1). It ends where the frame ends:
-// Shard::End() and DispatchBlock(), Port::TakeReply(), PortCore::MoveOverflow(). Copies of the frame
-// that are kept to be looked at, dead letters and quarantined ones, have none.
+// Shard::End(), Shard::DispatchBlock(), and FabricState::Quarantine() for what is damaged. Copies of
+// the frame that are kept to be looked at, dead letters and quarantined ones, have none. Answers to
+// outside ports have no blocks.
 struct BlockNote {
   BlockHandle handle;
-  uint32_t size_bytes = 0;
+  uint32_t size_bytes = 0;  // where Message looks for it
   uint32_t crc32c = 0;
   uint32_t from_port = 0;  // who sent it
   uint32_t reserved = 0;
 
   friend bool operator==(const BlockNote&, const BlockNote&) = default;
 };
-static_assert(sizeof(BlockNote) == 24);
+static_assert(sizeof(BlockNote) == 24 && offsetof(BlockNote, size_bytes) == 8);
 
 inline bool HasBlock(const FrameHeader& header) { return (header.flags & kFlagBlock) != 0; }
 

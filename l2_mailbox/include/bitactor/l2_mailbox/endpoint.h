@@ -3,12 +3,13 @@
 #ifndef BITACTOR_L2_MAILBOX_ENDPOINT_H_
 #define BITACTOR_L2_MAILBOX_ENDPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l2_mailbox/address.h"
-#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/frame_queue.h"
 #include "bitactor/tracing/latency_histogram.h"
 
@@ -44,7 +45,7 @@ class Endpoint {
   // Handles one message, which is journalled already. No exception leaves it.
   virtual HandleOutcome Handle(const Frame& frame, Shard& shard) = 0;
   // The same for a message whose payload is a block. By default nothing handles these.
-  virtual HandleOutcome HandleBlock(const Frame& /*frame*/, const SharedBlock& /*block*/,
+  virtual HandleOutcome HandleBlock(const Frame& /*frame*/, std::span<const std::byte> /*block*/,
                                     Shard& /*shard*/) {
     return HandleOutcome::kUnhandled;
   }

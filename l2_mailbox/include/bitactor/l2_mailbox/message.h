@@ -50,8 +50,11 @@ class WrongType : public std::exception {
 class Message {
  public:
   explicit Message(const Frame& frame) : frame_(&frame) {}
-  // One whose payload is this block.
-  Message(const Frame& frame, const SharedBlock& block) : frame_(&frame), block_(&block) {}
+  // One whose payload is not in its frame, which has kFlagBlock and says how many bytes there are.
+  Message(const Frame& frame, std::span<const std::byte> block)
+      : frame_(&frame), block_(block.data()) {
+    BITACTOR_DCHECK(block.size() == BlockBytes());
+  }
 
   template <typename M>
   bool Is() const {
@@ -78,12 +81,13 @@ class Message {
   // The whole payload, up to 16 MiB. Of a frame that was kept after its message had ended, such as a
   // dead letter's, no block: it is gone.
   std::span<const std::byte> bytes() const {
-    if (block_ != nullptr) return block_->bytes();
+    if (block_ != nullptr) return {block_, BlockBytes()};
     if ((frame_->header.flags & kFlagBlock) != 0) return {};
     return {frame_->payload, frame_->header.size_bytes};
   }
-  // The payload over 128 bytes, to keep it or to send it on without a copy; not ok() for others.
-  SharedBlock block() const { return block_ != nullptr ? *block_ : SharedBlock(); }
+  // The payload over 128 bytes, to keep it or to send it on without a copy. Not ok() for others,
+  // and outside of a handler.
+  SharedBlock block() const;
 
   FrameKind kind() const { return frame_->header.kind; }
   ActorId source() const { return ActorId{frame_->header.source}; }
@@ -95,8 +99,16 @@ class Message {
   const Frame& frame() const { return *frame_; }
 
  private:
+  // In this process and in a journal alike (docs/journal_format.md), byte 8 of such a frame's payload
+  // begins the length.
+  uint32_t BlockBytes() const {
+    uint32_t size_bytes;
+    std::memcpy(&size_bytes, frame_->payload + 8, sizeof(size_bytes));
+    return size_bytes;
+  }
+
   const Frame* frame_;
-  const SharedBlock* block_ = nullptr;
+  const std::byte* block_ = nullptr;
 };
 
 // Payload of a reply with kFlagError: why there is no answer.

@@ -22,7 +22,8 @@ enum class SendResult : uint8_t {
                  // allows: give up, and look at Fabric::Quarantined()
   kNoBlock = 6,  // too much of FabricOptions::block_bytes is in use: retry when receivers have let
                  // go of some
-  kTooLong = 7,  // over 16 MiB, or over all of block_bytes: give up, or split it
+  kTooLong = 7,  // over 16 MiB, over all of block_bytes, or over 128 bytes to an outside port: give
+                 // up, or split it
 };
 inline constexpr size_t kSendResults = 8;
 

@@ -16,6 +16,7 @@
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l1_core/ticks.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/causal_merge.h"
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
