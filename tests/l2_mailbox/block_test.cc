@@ -74,6 +74,28 @@ class BlockTest : public ::testing::Test {
     std::copy(bytes.begin(), bytes.end(), block.bytes().begin());
     return block.Seal();
   }
+  // What SendBlock makes, for a lane that a fault is to be in.
+  Frame FrameOf(const SharedBlock& block, uint64_t message_id) {
+    Frame frame{};
+    const internal::BlockNote note{.handle = block.handle(),
+                                   .size_bytes = static_cast<uint32_t>(block.bytes().size()),
+                                   .crc32c = block.crc32c(),
+                                   .from_port = port_.core()->index()};
+    frame.header.size_bytes = sizeof(note);
+    frame.header.kind = FrameKind::kCast;
+    frame.header.flags = kFlagBlock;
+    frame.header.message_id = message_id;
+    frame.header.stamp_ns = fabric_->state().NowNanos();
+    frame.header.type = BytesTypeId<Picture>();
+    frame.header.source = port_.core()->source();
+    frame.header.target = static_cast<uint32_t>(store_.id);
+    std::memcpy(frame.payload, &note, sizeof(note));
+    Seal(frame);
+    return frame;
+  }
+  static void FlipBit(Frame& frame, size_t bit) {
+    reinterpret_cast<std::byte*>(&frame)[bit / 8] ^= std::byte{1} << (bit % 8);
+  }
   uint64_t DeadLetters(DeadLetterCause cause) {
     return fabric_->Counters().dead_letters[static_cast<size_t>(cause)];
   }
@@ -342,51 +364,39 @@ TEST_F(BlockTest, AFrameWithAnyWrongBitGivesItsBlockBack) {
   Start(options);
   constexpr size_t kBits = (sizeof(FrameHeader) + sizeof(internal::BlockNote)) * 8;
   for (size_t bit = 0; bit < kBits; ++bit) {
-    internal::BlockPool& pool = *fabric_->state().blocks;
     SharedBlock block = Sealed(Bytes(300));
-    Frame frame{};
-    const internal::BlockNote note{.handle = block.handle(),
-                                   .size_bytes = 300,
-                                   .crc32c = block.crc32c(),
-                                   .from_port = port_.core()->index()};
-    frame.header.size_bytes = sizeof(note);
-    frame.header.kind = FrameKind::kCast;
-    frame.header.flags = kFlagBlock;
-    frame.header.message_id = port_.core()->NextMessageId();
-    frame.header.stamp_ns = fabric_->state().NowNanos();
-    frame.header.source = port_.core()->source();
-    frame.header.target = static_cast<uint32_t>(store_.id);
-    std::memcpy(frame.payload, &note, sizeof(note));
-    Seal(frame);
-    reinterpret_cast<std::byte*>(&frame)[bit / 8] ^= std::byte{1} << (bit % 8);
+    Frame frame = FrameOf(block, port_.core()->NextMessageId());
+    FlipBit(frame, bit);
     ASSERT_EQ(port_.core()->SendRaw(fabric_->ShardOf(store_.id), frame), SendResult::kOk);
-    std::move(block).Release();
+    std::move(block).Release();  // to the frame
     PollAll();
-    ASSERT_EQ(pool.Counters().in_use, 0u) << "bit " << bit;
+    ASSERT_EQ(fabric_->Blocks().in_use, 0u) << "bit " << bit;
   }
   EXPECT_EQ(fabric_->Counters().quarantined, kBits);
   EXPECT_TRUE(seen_.empty());
   ExpectNothingLeft();
 }
 
+TEST_F(BlockTest, WithMoreWrongBitsItsBlockIsCountedAsLost) {
+  Start();
+  SharedBlock block = Sealed(Bytes(300));
+  const SharedBlock other = Sealed(Bytes(300, std::byte{1}));
+  Frame frame = FrameOf(block, port_.core()->NextMessageId());
+  for (const size_t bit : {100, 200, 300}) FlipBit(frame, bit);
+  ASSERT_EQ(port_.core()->SendRaw(fabric_->ShardOf(store_.id), frame), SendResult::kOk);
+  std::move(block).Release();
+  PollAll();
+  EXPECT_EQ(fabric_->Blocks().lost, 1u);
+  EXPECT_EQ(fabric_->Blocks().in_use, 2u) << "nobody else's was given back";
+  EXPECT_EQ(other.bytes()[299], std::byte{1});
+  EXPECT_TRUE(fabric_->Counters().AddUp());
+}
+
 TEST_F(BlockTest, ADuplicateDoesNotEndAnothersReference) {
   Start();
   const SharedBlock block = Sealed(Bytes(300));
   ASSERT_EQ(port_.SendBlock<Picture>(store_, block), SendResult::kOk);
-  Frame copy{};
-  const internal::BlockNote note{.handle = block.handle(),
-                                 .size_bytes = 300,
-                                 .crc32c = block.crc32c(),
-                                 .from_port = port_.core()->index()};
-  copy.header.size_bytes = sizeof(note);
-  copy.header.kind = FrameKind::kCast;
-  copy.header.flags = kFlagBlock;
-  copy.header.message_id = MakeMessageId(1, 1);  // the one that was sent
-  copy.header.stamp_ns = fabric_->state().NowNanos();
-  copy.header.source = port_.core()->source();
-  copy.header.target = static_cast<uint32_t>(store_.id);
-  std::memcpy(copy.payload, &note, sizeof(note));
-  Seal(copy);
+  const Frame copy = FrameOf(block, MakeMessageId(1, 1));  // the one that was sent
   ASSERT_EQ(port_.core()->SendRaw(fabric_->ShardOf(store_.id), copy), SendResult::kOk);
   PollAll();
   EXPECT_EQ(fabric_->Quarantined().at(0).fault, LaneFault::kOrder);
