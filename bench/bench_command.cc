@@ -158,6 +158,7 @@ int RunBenchCommand(const BenchOptions& options, std::ostream& out, std::ostream
   RegisterDurabilityRows(registry);
   RegisterL2MailboxRows(registry);
   RegisterFabricRows(registry);
+  RegisterBlockRows(registry);
   RegisterL3GenactorRows(registry);
   const TickClock clock;
   return RunBenchCommand(options, registry, clock, out, err);

@@ -16,6 +16,7 @@ void RegisterPersistenceTailRows(Registry& registry);  // persistence_tail_bench
 void RegisterDurabilityRows(Registry& registry);       // durability_bench.cc
 void RegisterL2MailboxRows(Registry& registry);        // l2_mailbox_bench.cc
 void RegisterFabricRows(Registry& registry);           // fabric_bench.cc
+void RegisterBlockRows(Registry& registry);            // block_bench.cc
 void RegisterL3GenactorRows(Registry& registry);       // l3_genactor_bench.cc
 
 }  // namespace bitactor::bench

@@ -54,6 +54,10 @@ const char* SendResultName(SendResult result) {
       return "cut_off";
     case SendResult::kMailboxFull:
       return "mailbox_full";
+    case SendResult::kNoBlock:
+      return "no_block";
+    case SendResult::kTooLong:
+      return "too_long";
   }
   return "unknown";
 }

@@ -38,7 +38,15 @@ class FunctionEndpoint final : public internal::Endpoint {
   }
 
   internal::HandleOutcome Handle(const Frame& frame, internal::Shard& shard) override {
-    const Message message(frame);
+    return HandleMessage(Message(frame), shard);
+  }
+  internal::HandleOutcome HandleBlock(const Frame& frame, std::span<const std::byte> block,
+                                      internal::Shard& shard) override {
+    return HandleMessage(Message(frame, block), shard);
+  }
+
+ private:
+  internal::HandleOutcome HandleMessage(const Message& message, internal::Shard& shard) {
     Sender sender(shard, id(), message);
     try {
       handler_(message, sender);
@@ -50,7 +58,6 @@ class FunctionEndpoint final : public internal::Endpoint {
     }
   }
 
- private:
   Fabric::Handler handler_;
 };
 
@@ -61,8 +68,19 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
 
 constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
 constexpr size_t kMaxHeldAnswers = size_t{1} << 20;
+constexpr size_t kMinBlockPoolBytes = size_t{64} << 10;
+constexpr size_t kMaxBlockPoolBytes = size_t{64} << 30;
 
 }  // namespace
+
+SendResult Sender::Forward(Address target, const Message& message) {
+  internal::Envelope envelope = Caused(FrameKind::kCast, target);
+  envelope.type = message.frame().header.type;
+  if (SharedBlock block = message.block(); block.ok()) {
+    return shard_.port().SendBlock(envelope, std::move(block));
+  }
+  return shard_.port().SendAnyBytes(envelope, message.bytes());
+}
 
 Fabric::Fabric(FabricOptions options) : options_(std::move(options)) {}
 
@@ -99,6 +117,10 @@ absl::Status Fabric::Validate() const {
   if (options_.held_answers < 1 || options_.held_answers > kMaxHeldAnswers) {
     return OutOfRange("held_answers", options_.held_answers, "1 to 1048576");
   }
+  if (options_.block_bytes != 0 &&
+      (options_.block_bytes < kMinBlockPoolBytes || options_.block_bytes > kMaxBlockPoolBytes)) {
+    return OutOfRange("block_bytes", options_.block_bytes, "0, or 65536 to 68719476736");
+  }
   if (options_.journal.durability != Durability::kProcess && !journals()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "FabricOptions::journal.durability is `", DurabilityName(options_.journal.durability),
@@ -116,6 +138,10 @@ absl::Status Fabric::StartShards() {
   state_.overflow_limit_frames = options_.overflow_frames;
   state_.corruption_limit = options_.corruption_limit;
   state_.has_process_barrier = internal::HasProcessBarrier();
+  absl::StatusOr<std::shared_ptr<internal::BlockPool>> blocks =
+      internal::BlockPool::Make(options_.block_bytes);
+  if (!blocks.ok()) return blocks.status();
+  state_.blocks = *std::move(blocks);
 
   internal::ShardOptions shard_options;
   shard_options.budget = options_.budget;
@@ -393,9 +419,7 @@ void Fabric::WaitIdle() {
         taken += shards_[i]->taken();
         // What a shard's own sends could not hold back was counted as sent and never reaches a
         // lane.
-        const internal::PortCore& port = shards_[i]->port();
-        taken += port.refused(SendResult::kFull) + port.refused(SendResult::kJournalFull) +
-                 port.refused(SendResult::kMailboxFull);
+        taken += shards_[i]->port().refused();
         waiting += shards_[i]->held_frames();
         answers += shards_[i]->held_answers();
       });

@@ -59,7 +59,7 @@ absl::Status ScanJournals(FileSystem& files, const std::string& set_dir,
         std::memcpy(&record_of_boot, frame.payload, sizeof(record_of_boot));
         boot = record_of_boot.boot;
       }
-      if (!visit({shard, boot, record.position(), frame})) break;
+      if (!visit({shard, boot, record.position(), frame, record.bytes()})) break;
     }
     if (!history.status().ok()) return history.status();
   }

@@ -59,6 +59,13 @@ Port::~Port() {
   fabric_->ClosePort(core_, replies_);
 }
 
+absl::StatusOr<Block> Port::NewBlock(size_t size_bytes) {
+  if (fabric_ == nullptr) {
+    return absl::FailedPreconditionError("this port is closed: it has no fabric to lend blocks");
+  }
+  return fabric_->NewBlock(size_bytes);
+}
+
 void Port::Flush() {
   if (core_ == nullptr) return;
   BITACTOR_DCHECK(owner_.IsCaller());

@@ -1,7 +1,11 @@
 #include "bitactor/l2_mailbox/port_core.h"
 
+#include <optional>
+#include <utility>
+
 #include "absl/status/status.h"
 #include "bitactor/l1_core/type_name.h"
+#include "bitactor/l2_mailbox/block_frame.h"
 
 namespace bitactor::internal {
 namespace {
@@ -79,6 +83,32 @@ SendResult PortCore::Room(ActorId target) {
   if (congested() && !FlushOverflow()) return SendResult::kFull;
   return lanes_[route & Routes::kShardMask]->Claim() != nullptr ? SendResult::kOk
                                                                 : SendResult::kFull;
+}
+
+SendResult PortCore::SendBlock(Envelope envelope, SharedBlock block) {
+  BITACTOR_CHECK(block.IsIn(*state_->blocks));
+  if (IsPort(envelope.target.id)) return Refuse(SendResult::kTooLong, envelope);
+  const std::span<const std::byte> bytes = block.bytes();
+  const BlockNote note{.handle = block.handle(),
+                       .size_bytes = static_cast<uint32_t>(bytes.size()),
+                       .crc32c = block.crc32c(),
+                       .from_port = index_};
+  envelope.flags |= kFlagBlock;
+  const SendResult result = Send(envelope, note);
+  if (result == SendResult::kOk) std::move(block).Release();  // to the frame
+  return result;
+}
+
+SendResult PortCore::SendAnyBytes(const Envelope& envelope, std::span<const std::byte> bytes) {
+  if (bytes.size() <= kMaxPayloadBytes) return SendBytes(envelope, bytes.data(), bytes.size());
+  absl::StatusOr<Block> block = Block::Make(state_->blocks, bytes.size());
+  if (!block.ok()) {
+    return Refuse(
+        absl::IsResourceExhausted(block.status()) ? SendResult::kNoBlock : SendResult::kTooLong,
+        envelope);
+  }
+  std::memcpy(block->bytes().data(), bytes.data(), bytes.size());
+  return SendBlock(envelope, block->Seal());
 }
 
 SendResult PortCore::SendDamaged(const Envelope& envelope) {

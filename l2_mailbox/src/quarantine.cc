@@ -21,6 +21,8 @@ const char* LaneFaultName(LaneFault fault) {
       return "source";
     case LaneFault::kOrder:
       return "order";
+    case LaneFault::kBlock:
+      return "block";
   }
   return "unknown";
 }

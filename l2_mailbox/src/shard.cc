@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "bitactor/l2_mailbox/block_frame.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/system_records.h"
 
@@ -160,7 +161,7 @@ void Shard::HandOver(const Frame& frame) {
   Endpoint* endpoint = endpoints_.Find(frame.header.target);
   if (endpoint == nullptr) {
     DeadLetterFrame(DeadLetterCause::kUnread, frame);
-    taken_.Add(1);
+    End(frame);
     return;
   }
   // An answer must not wait behind a message that waits for the handler which that answer resumes.
@@ -182,7 +183,7 @@ void Shard::Remove(Endpoint& endpoint) {
   endpoint.removed = true;
   while (!endpoint.held().empty()) {
     DeadLetterFrame(DeadLetterCause::kUnread, endpoint.held().Front());
-    taken_.Add(1);
+    End(endpoint.held().Front());
     --held_frames_;
     endpoint.held().PopFront();
   }
@@ -298,7 +299,7 @@ void Shard::DeliverToNobody(const Frame& frame) {
     return;
   }
   DeadLetterFrame(DeadLetterCause::kNoTarget, frame);
-  taken_.Add(1);
+  End(frame);
 }
 
 void Shard::BeginIncoming(const SlotSet& slots) {
@@ -386,23 +387,31 @@ void Shard::DrainHeld(Endpoint& endpoint) {
   if (!endpoint.removed) PublishCredit(endpoint);
 }
 
-void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
+[[gnu::always_inline]] inline void Shard::DispatchWith(Endpoint& endpoint, const Frame& frame,
+                                                       SharedBlock* block) {
   const FrameHeader& header = frame.header;
   if (header.target_generation != endpoint.generation) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kStaleTarget, frame);
+    if (block != nullptr) *block = {};  // what counts as taken has no block any more
     taken_.Add(1);
     return;
   }
   // Whose time is asked for is not metered together with others.
-  if (endpoint.latency != nullptr && !meter_.empty()) ReadClock();
+  if ((endpoint.latency != nullptr || block != nullptr) && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
+    if (block != nullptr) *block = {};
     taken_.Add(1);
     return;
   }
   Position position;
-  if (journal_.has_value()) {
+  if (block != nullptr) {
+    const std::optional<Position> admitted = AdmitBlock(frame, *block);
+    if (!admitted.has_value()) return;
+    position = *admitted;
+    ReadClock();  // to check and to store it is not its handler's time
+  } else if (journal_.has_value()) {
     position = journal_->AppendFrame(header);
     if (position == Position::None()) [[unlikely]] {
       NoteJournalFull();
@@ -412,12 +421,13 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
     }
   }
   if ((header.flags & kFlagAcknowledge) != 0) [[unlikely]]
-    return HandleAndAcknowledge(endpoint, frame, position);
-  HandleFrame(endpoint, frame);
+    return HandleAndAcknowledge(endpoint, frame, position, block);
+  HandleFrame(endpoint, frame, block);
 }
 
-void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Position position) {
-  const HandleOutcome outcome = HandleFrame(endpoint, frame);
+void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Position position,
+                                 SharedBlock* block) {
+  const HandleOutcome outcome = HandleFrame(endpoint, frame, block);
   // Else it is a dead letter, which answers.
   if (outcome != HandleOutcome::kDone && outcome != HandleOutcome::kCrashed) return;
   Envelope reply = AnswerTo(frame);
@@ -425,12 +435,15 @@ void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Positio
   port_.Send(reply, Acknowledgement{.position = position.value(), .shard = index_});
 }
 
-inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame) {
+inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
+                                        SharedBlock* block) {
   const FrameHeader& header = frame.header;
   const bool timed = endpoint.latency != nullptr;
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
 
-  const HandleOutcome outcome = endpoint.Handle(frame, *this);
+  const HandleOutcome outcome = block == nullptr
+                                    ? endpoint.Handle(frame, *this)
+                                    : endpoint.HandleBlock(frame, block->bytes(), *this);
 
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
@@ -444,7 +457,8 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame) 
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  if (meter_.Add(endpoint.stats()) || timed) ReadClock();  // its span gets its times there
+  if (meter_.Add(endpoint.stats()) || timed || block != nullptr)
+    ReadClock();  // its span gets its times there
   if (endpoint.latency != nullptr) {
     endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
                                                               : 0);
@@ -461,8 +475,47 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame) 
       DeadLetterFrame(DeadLetterCause::kUnhandled, frame);
       break;
   }
+  if (block != nullptr) *block = {};
   taken_.Add(1);
   return outcome;
+}
+
+void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
+  if (HasBlock(frame.header)) [[unlikely]]
+    return DispatchBlock(endpoint, frame);
+  DispatchWith(endpoint, frame, nullptr);
+}
+
+void Shard::DispatchBlock(Endpoint& endpoint, const Frame& frame) {
+  SharedBlock block = TakeBlock(state_->blocks, frame);
+  DispatchWith(endpoint, frame, &block);
+}
+
+std::optional<Position> Shard::AdmitBlock(const Frame& frame, SharedBlock& block) {
+  const std::optional<BlockNote> note = ReadBlockNote(frame);
+  if (!IsSound(block, frame)) {
+    const uint32_t port =
+        note.has_value() && note->from_port < kMaxPorts ? note->from_port : index_;
+    state_->Quarantine(LaneFault::kBlock, {.port = port, .source = frame.header.source}, index_,
+                       index_, frame);
+    block = {};
+    taken_.Add(1);
+    return std::nullopt;
+  }
+  if (!journal_.has_value()) return Position();
+  const absl::StatusOr<Position> position =
+      journal_->AppendBlock(frame.header, block.bytes(), note->crc32c);
+  if (position.ok()) return *position;
+  NoteJournalFull();
+  DeadLetterFrame(state_->JournalRefusal(), frame);
+  block = {};
+  taken_.Add(1);
+  return std::nullopt;
+}
+
+void Shard::End(const Frame& frame) {
+  if (HasBlock(frame.header)) DropBlock(*state_->blocks, frame);
+  taken_.Add(1);
 }
 
 void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {

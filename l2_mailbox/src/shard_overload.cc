@@ -17,7 +17,7 @@ void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
 bool Shard::MakeRoom(Endpoint& endpoint, const Frame& arriving) {
   if (endpoint.overload == Overload::kRefuse) {
     DeadLetterFrame(DeadLetterCause::kMailboxFull, arriving);
-    taken_.Add(1);
+    End(arriving);
     return false;
   }
   MailboxQueue& queue = endpoint.held();
@@ -31,7 +31,7 @@ bool Shard::MakeRoom(Endpoint& endpoint, const Frame& arriving) {
     --held_frames_;
   }
   DeadLetterFrame(DeadLetterCause::kShed, shed);
-  taken_.Add(1);
+  End(shed);
   return !arriving_is_first;
 }
 

@@ -312,6 +312,8 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
     }
     return std::nullopt;
   }
+  // No actor handles a block: it was refused as unhandled, after it was journalled.
+  if ((frame.header.flags & kFlagBlock) != 0) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind);
   const auto crashed = [this](uint32_t source, uint64_t message_id) {
     return crashes != nullptr && crashes->contains({source, message_id});

@@ -9,7 +9,8 @@
 
 namespace bitactor::internal {
 
-Position JournalWriter::AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes) {
+Position JournalWriter::AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes,
+                                    std::optional<uint32_t> crc32c) {
   BITACTOR_CHECK(IsAppendable(fields.kind) && !bytes.empty() && bytes.size() <= kMaxBlockBytes);
   BlockSummary summary{
       .first_part = 0, .total_bytes = static_cast<uint32_t>(bytes.size()), .chain = 0};
@@ -27,7 +28,9 @@ Position JournalWriter::AppendBlock(const FrameHeader& fields, std::span<const s
     const BlockPart part{.total_bytes = bytes.size(),
                          .offset = done,
                          .bytes = body.size(),
-                         .crc32c = Crc32c(0, body.data(), body.size())};
+                         .crc32c = crc32c.has_value() && body.size() == bytes.size()
+                                       ? *crc32c
+                                       : Crc32cLong(0, body.data(), body.size())};
     if (done == 0) summary.first_part = at;
     const uint64_t commit_word = StoreBlockPart(
         EncodeBlockPart(part, static_cast<uint32_t>(begin_ / (end_ - begin_))), body);

@@ -129,7 +129,7 @@ absl::Status ReadBlock(FileSystem& files, const std::string& dir, const SegmentV
       const std::byte* bytes = here.data + (unit + 1) * kFrameUnitBytes;
       into.insert(into.end(), bytes, bytes + part.bytes);
       // Of the copy: what was checked is what is given out.
-      if (Crc32c(0, into.data() + into.size() - part.bytes, part.bytes) != part.crc32c) {
+      if (Crc32cLong(0, into.data() + into.size() - part.bytes, part.bytes) != part.crc32c) {
         return damage(here, at, "the bytes of this part of a block are damaged");
       }
       run.Add(at, part, slot.commit_word);

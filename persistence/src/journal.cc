@@ -32,13 +32,14 @@ absl::StatusOr<Position> Journal::Append(std::span<const std::byte> bytes) {
 }
 
 absl::StatusOr<Position> Journal::AppendBlock(const FrameHeader& fields,
-                                              std::span<const std::byte> bytes) {
+                                              std::span<const std::byte> bytes,
+                                              std::optional<uint32_t> crc32c) {
   if (bytes.empty() || bytes.size() > kMaxBlockBytes) {
     return absl::InvalidArgumentError(absl::StrCat(dir(), ": a block of ", bytes.size(),
                                                    " bytes; 1 to ", kMaxBlockBytes,
                                                    " are possible: split it"));
   }
-  const Position position = writer_->AppendBlock(fields, bytes);
+  const Position position = writer_->AppendBlock(fields, bytes, crc32c);
   if (position == Position::None()) return last_refusal();
   return position;
 }

@@ -55,6 +55,18 @@ Bytes RandomBytes(std::mt19937_64& random, size_t size) {
   return bytes;
 }
 
+TEST(Crc32cTest, LongGivesTheSameFromAnyBeginningOnAndAtAnyLength) {
+  std::mt19937_64 random(test::Seed());
+  const Bytes bytes = RandomBytes(random, 20'000);
+  for (size_t size = 0; size < 10'000; size += 1 + random() % 61) {
+    const size_t from = random() % 64;
+    const auto before = static_cast<uint32_t>(random());
+    ASSERT_EQ(Crc32cLong(before, bytes.data() + from, size),
+              Crc32cPortable(before, bytes.data() + from, size))
+        << size << " bytes from " << from;
+  }
+}
+
 TEST(Crc32cTest, PortableGivesTheValuesOfRfc3720) {
   for (const Known& known : Rfc3720()) EXPECT_EQ(Portable(known.bytes), known.crc);
 }

@@ -137,6 +137,38 @@ TEST_F(L2AllocationTest, AnAnswerThatIsHeldUntilItIsDurable) {
   EXPECT_TRUE(fabric->Counters().AddUp());
 }
 
+TEST_F(L2AllocationTest, BlocksSmallAndLargeSentForwardedAndKept) {
+  auto fabric = Start(/*shards=*/2);
+  SharedBlock kept;
+  const Address store =
+      fabric->Serve("store", [&kept](const Message& m, Sender&) { kept = m.block(); });
+  const Address stage =
+      fabric->Serve("stage", [store](const Message& m, Sender& out) { out.Forward(store, m); });
+  Port port = fabric->OpenPort();
+  const std::vector<std::byte> bytes(20'000);
+  const auto send = [&](uint64_t count) {
+    uint64_t refused = 0;
+    for (uint64_t i = 0; i < count; ++i) {
+      refused +=
+          port.SendBytes<Trade>(stage, {bytes.data(), i * 37 % bytes.size()}) != SendResult::kOk;
+      Block block = port.NewBlock(1 + i * 91 % bytes.size()).value();
+      refused += port.SendBlock<Trade>(stage, block.Seal()) != SendResult::kOk;
+      fabric->Poll();
+    }
+    while (fabric->Poll() != 0) {
+    }
+    return refused;
+  };
+  EXPECT_EQ(send(kWarmUp), 0u);
+  const uint64_t tail_before = fabric->shard(0).journal()->tail().value();
+  const uint64_t before = test::AllocationCount();
+  EXPECT_EQ(send(1000), 0u);
+  EXPECT_EQ(test::AllocationCount() - before, 0u);
+  EXPECT_GT(fabric->shard(0).journal()->tail().value(), tail_before);
+  kept = {};
+  EXPECT_EQ(fabric->Blocks().in_use, 0u);
+}
+
 TEST_F(L2AllocationTest, AFrameThatIsQuarantined) {
   auto fabric = Start(/*shards=*/1);
   Port port = fabric->OpenPort();

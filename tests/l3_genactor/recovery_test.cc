@@ -323,6 +323,34 @@ TEST_F(RecoveryTest, WhatHadWaitedForAnswersAndTimesIsRebuiltAfterACrash) {
   EXPECT_EQ(counter_.Call(Get{}).value_or(-1), 14) << "what it had sent before the crash came once";
 }
 
+// Long or short: bytes have no type that an actor could handle. They are journalled as what came.
+TEST_F(RecoveryTest, BytesForAnActorAreRefusedAndDoNotDisturbItsRecovery) {
+  const auto unhandled = [this] {
+    return system_->fabric()
+        .Counters()
+        .dead_letters[static_cast<size_t>(DeadLetterCause::kUnhandled)];
+  };
+  Port port = system_->fabric().OpenPort();
+  for (const size_t size_bytes : {sizeof(Add), size_t{1000}, size_t{100'000}}) {
+    const std::vector<std::byte> bytes(size_bytes, std::byte{1});
+    EXPECT_EQ(port.SendBytes<Add>(worker_.ref().address, bytes), SendResult::kOk);
+    EXPECT_EQ(port.SendBytes<Add>(archive_.ref().address, bytes), SendResult::kOk);
+    worker_.Cast(Add{1});
+  }
+  system_->WaitIdle();
+  EXPECT_EQ(unhandled(), 6u);
+  EXPECT_EQ(Story(), 444'000);
+  archive_.Cast(SendThenThrow{counter_, 1});  // crashes, and is rebuilt from the journal
+  system_->WaitIdle();
+  EXPECT_EQ(archive_.Call(Get{}).value_or(-1), 0);
+  EXPECT_EQ(system_->fabric().Blocks().in_use, 0u);
+  EXPECT_TRUE(system_->fabric().Counters().AddUp());
+  port = Port();
+  KillAndStart();
+  EXPECT_EQ(Story(), 444'000);
+  EXPECT_EQ(unhandled(), 0u) << "refused then, not again";
+}
+
 TEST_F(RecoveryTest, AFeedThatIsSentAgainTakesEffectOnce) {
   const auto feed_all = [this] {
     Port feed = system_->fabric().OpenPort({.name = "feed"});

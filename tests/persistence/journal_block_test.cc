@@ -102,6 +102,28 @@ TEST_F(JournalBlockTest, TheFieldsOfTheFrameAreKept) {
   EXPECT_EQ(record->bytes().size(), 1000u);
 }
 
+TEST_F(JournalBlockTest, AChecksumThatIsTakenOverIsWhatReadersCheck) {
+  MustOpen();
+  const std::string one_part = Block(1000, 1);
+  const std::string parts = Block(200'000, 2);
+  for (const std::string& text : {one_part, parts}) {
+    ASSERT_TRUE(
+        journal_->AppendBlock(Fields(), Bytes(text), Crc32c(0, text.data(), text.size())).ok());
+  }
+  EXPECT_TRUE((Replayed() == std::vector<std::string>{one_part, parts}));
+  EXPECT_TRUE(Verify().ok());
+  // As if the bytes had changed since it was computed.
+  ASSERT_TRUE(
+      journal_
+          ->AppendBlock(Fields(), Bytes(one_part), Crc32c(0, one_part.data(), one_part.size()) ^ 1)
+          .ok());
+  EXPECT_FALSE(Verify().ok());
+  History history = journal_->Replay();
+  while (history.Next() != nullptr) {
+  }
+  EXPECT_TRUE(absl::IsDataLoss(history.status())) << history.status();
+}
+
 TEST_F(JournalBlockTest, ABlockOfAnEarlierSegmentIsReadFromItsPosition) {
   MustOpen();
   FillSegments(1);

@@ -135,6 +135,9 @@ class FeedHandler {
           return absl::DataLossError(
               "the feed's port was cut off: too many of its frames were corrupted; see `bitactor "
               "quarantine`");
+        case SendResult::kNoBlock:
+        case SendResult::kTooLong:
+          return absl::InternalError("a message of a type was refused as if it were a block");
       }
     }
   }

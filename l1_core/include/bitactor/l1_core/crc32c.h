@@ -18,6 +18,10 @@ namespace bitactor {
 // Crc32c(Crc32c(0, a), b) is the checksum of a followed by b. Thread-safe, never fails.
 uint32_t Crc32cPortable(uint32_t crc, const void* data, size_t size_bytes);
 
+// The same value as Crc32c below, for many bytes: three parts at once, each of which waits only for
+// itself. From 3 KiB on about 8 bytes a cycle instead of 3.
+uint32_t Crc32cLong(uint32_t crc, const void* data, size_t size_bytes);
+
 namespace internal {
 #if defined(__SSE4_2__)
 inline constexpr bool kHasCrc32cInstruction = true;

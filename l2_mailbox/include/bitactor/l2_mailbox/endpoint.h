@@ -3,7 +3,9 @@
 #ifndef BITACTOR_L2_MAILBOX_ENDPOINT_H_
 #define BITACTOR_L2_MAILBOX_ENDPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/ticks.h"
@@ -43,6 +45,11 @@ class Endpoint {
 
   // Handles one message, which is journalled already. No exception leaves it.
   virtual HandleOutcome Handle(const Frame& frame, Shard& shard) = 0;
+  // The same for a message whose payload is a block. By default nothing handles these.
+  virtual HandleOutcome HandleBlock(const Frame& /*frame*/, std::span<const std::byte> /*block*/,
+                                    Shard& /*shard*/) {
+    return HandleOutcome::kUnhandled;
+  }
 
   ActorId id() const { return id_; }
   bool Accepts(FrameKind kind) const {

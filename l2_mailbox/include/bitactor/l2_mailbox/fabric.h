@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,6 +26,7 @@
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l1_core/ticks.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/dead_letters.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/journal_set.h"
@@ -58,6 +60,9 @@ struct FabricOptions {
   Ticks budget{8};                    // of a handler, per dispatch
   size_t span_capacity = 65536;       // of each shard's trace ring, a power of two
   size_t quarantine_frames = 1024;    // of each shard's store, the oldest are overwritten
+  // Memory for payloads over 128 bytes, 64 KiB to 64 GiB; 0: none, they are refused. The range is
+  // reserved at the start, its pages are taken when they are first used, and kept.
+  size_t block_bytes = size_t{64} << 20;
   // A port of which more frames than this cannot be trusted is cut off for good; 0: never.
   uint64_t corruption_limit = 0;
   // Runs each shard on a thread of its own. Without, whoever calls Poll() drives them all.
@@ -115,6 +120,24 @@ class Sender {
     envelope.type = TypeId<M>();
     return shard_.port().Send(envelope, message);
   }
+  // As Port::SendBytes, NewBlock and SendBlock. What is refused here is dead-lettered as overflow.
+  template <typename Tag>
+  SendResult SendBytes(Address target, std::span<const std::byte> bytes) {
+    internal::Envelope envelope = Caused(FrameKind::kCast, target);
+    envelope.type = BytesTypeId<Tag>();
+    return shard_.port().SendAnyBytes(envelope, bytes);
+  }
+  absl::StatusOr<Block> NewBlock(size_t size_bytes) {
+    return Block::Make(shard_.state().blocks, size_bytes);
+  }
+  template <typename Tag>
+  SendResult SendBlock(Address target, const SharedBlock& block) {
+    internal::Envelope envelope = Caused(FrameKind::kCast, target);
+    envelope.type = BytesTypeId<Tag>();
+    return shard_.port().SendBlock(envelope, block);
+  }
+  // Sends the payload of `message`, which is being handled, on as it is. A block is shared.
+  SendResult Forward(Address target, const Message& message);
   // Answers the message being handled, which must be a call.
   template <typename M>
   SendResult Reply(const M& message) {
@@ -179,6 +202,13 @@ class Fabric {
   absl::Status Resume(Address address);
 
   Port OpenPort(const PortOptions& options = {});
+
+  // As Port::NewBlock. Any thread.
+  absl::StatusOr<Block> NewBlock(size_t size_bytes) {
+    return Block::Make(state_.blocks, size_bytes);
+  }
+  // With nothing on its way, the blocks in use are those that somebody keeps. Any thread.
+  BlockCounters Blocks() const { return state_.blocks->Counters(); }
 
   // A mailbox joins or leaves while messages fly: the slots that it takes or gives move with what
   // stands behind them and all that is on its way there, in causal order, and nothing is lost or

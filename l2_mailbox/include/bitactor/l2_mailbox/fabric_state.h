@@ -17,6 +17,7 @@
 #include "bitactor/l1_core/spsc_lane.h"
 #include "bitactor/l1_core/tick_clock.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block_pool.h"
 #include "bitactor/l2_mailbox/dead_letters.h"
 #include "bitactor/l2_mailbox/mailbox_queue.h"
 #include "bitactor/l2_mailbox/overload.h"
@@ -92,6 +93,7 @@ struct FabricState {
   uint16_t incarnation = 0;  // of ports, from the journalled boot counter; durable sources use 0
   size_t overflow_limit_frames = 0;
   uint64_t corruption_limit = 0;
+  std::shared_ptr<BlockPool> blocks;
   std::vector<std::unique_ptr<QuarantineStore>> quarantine;  // by shard
   Routes routes;
   bool has_process_barrier = false;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct RecoveredFrame {
   uint32_t boot;      // the start of the fabric that wrote it, 1 is the first
   Position position;  // in that journal
   const Frame& frame;
+  std::span<const std::byte> bytes = {};  // the payload, whole; of a block, the frame has none
 };
 
 // "DIR/shard-00".

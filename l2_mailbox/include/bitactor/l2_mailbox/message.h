@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -14,11 +15,13 @@
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/priority.h"
 
 namespace bitactor {
 
-// What may travel in a message: up to 128 bytes without pointers, copied as bytes.
+// What may travel in a message: up to 128 bytes without pointers, copied as bytes. What is longer
+// travels as bytes: see bytes().
 template <typename M>
 constexpr void CheckPayloadType() {
   static_assert(
@@ -44,10 +47,15 @@ class WrongType : public std::exception {
 }  // namespace internal
 
 // Threads: the thread that handles the message, during the handler.
-// Ownership: refers to the lane's slot; copy what is to outlive the handler.
+// Ownership: refers to the lane's slot; copy what is to outlive the handler, or keep its block().
 class Message {
  public:
   explicit Message(const Frame& frame) : frame_(&frame) {}
+  // One whose payload is not in its frame, which has kFlagBlock and says how many bytes there are.
+  Message(const Frame& frame, std::span<const std::byte> block)
+      : frame_(&frame), block_(block.data()) {
+    BITACTOR_DCHECK(block.size() == BlockBytes());
+  }
 
   template <typename M>
   bool Is() const {
@@ -66,6 +74,22 @@ class Message {
     return value;
   }
 
+  // Whether it was sent as bytes under the name of this type, however many.
+  template <typename Tag>
+  bool IsBytes() const {
+    return frame_->header.type == BytesTypeId<Tag>();
+  }
+  // The whole payload, up to 16 MiB. Of a frame that was kept after its message had ended, such as a
+  // dead letter's, no block: it is gone.
+  std::span<const std::byte> bytes() const {
+    if (block_ != nullptr) return {block_, BlockBytes()};
+    if ((frame_->header.flags & kFlagBlock) != 0) return {};
+    return {frame_->payload, frame_->header.size_bytes};
+  }
+  // The payload over 128 bytes, to keep it or to send it on without a copy. Not ok() for others,
+  // and outside of a handler.
+  SharedBlock block() const;
+
   Priority priority() const { return static_cast<Priority>(frame_->header.priority); }
   FrameKind kind() const { return frame_->header.kind; }
   ActorId source() const { return ActorId{frame_->header.source}; }
@@ -77,7 +101,16 @@ class Message {
   const Frame& frame() const { return *frame_; }
 
  private:
+  // In this process and in a journal alike (docs/journal_format.md), byte 8 of such a frame's payload
+  // begins the length.
+  uint32_t BlockBytes() const {
+    uint32_t size_bytes;
+    std::memcpy(&size_bytes, frame_->payload + 8, sizeof(size_bytes));
+    return size_bytes;
+  }
+
   const Frame* frame_;
+  const std::byte* block_ = nullptr;
 };
 
 // Payload of a reply with kFlagError: why there is no answer.

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/owner_thread.h"
@@ -74,6 +76,23 @@ class Port {
     const SendResult result = Begin(envelope, FrameKind::kCast, target, TypeId<M>());
     if (result != SendResult::kOk) return result;
     return Finish(core_->Send(envelope, message));
+  }
+  // Sends and publishes up to 16 MiB under the name of `Tag`, a type of your own; its receiver asks
+  // for IsBytes<Tag>(). Over 128 bytes they are copied into a block.
+  template <typename Tag>
+  SendResult SendBytes(Address target, std::span<const std::byte> bytes) {
+    return SendAs(target, BytesTypeId<Tag>(),
+                  [&](const internal::Envelope& e) { return core_->SendAnyBytes(e, bytes); });
+  }
+  // A block to fill, Seal() and send without a copy. kInvalidArgument, kResourceExhausted: see
+  // Block::Make; kFailedPrecondition: this port is closed.
+  absl::StatusOr<Block> NewBlock(size_t size_bytes);
+  // The same as SendBytes, of a block of this fabric, to as many targets as you like. After a
+  // refusal it is still yours to send. REQUIRES: block.ok().
+  template <typename Tag>
+  SendResult SendBlock(Address target, const SharedBlock& block) {
+    return SendAs(target, BytesTypeId<Tag>(),
+                  [&](const internal::Envelope& e) { return core_->SendBlock(e, block); });
   }
   // Makes everything posted visible. The next send begins a new burst: the time for stamps is read
   // once for each.
@@ -142,6 +161,16 @@ class Port {
       return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
     return SendResult::kOk;
+  }
+  template <typename SendWith>
+  SendResult SendAs(Address target, uint32_t type, SendWith&& send_with) {
+    if (core_ == nullptr) return SendResult::kClosed;
+    BITACTOR_DCHECK(owner_.IsCaller());
+    internal::Envelope envelope;
+    SendResult result = Begin(envelope, FrameKind::kCast, target, type);
+    if (result == SendResult::kOk) result = Finish(send_with(envelope));
+    Flush();
+    return result;
   }
   void PublishAll();
   // False: this port is cut off.

@@ -8,12 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <type_traits>
 #include <vector>
 
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/spsc_lane.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/frame_queue.h"
 #include "bitactor/l2_mailbox/held_answers.h"
@@ -99,6 +101,11 @@ class PortCore {
   }
   // The payload as bytes. REQUIRES: size_bytes <= 128.
   SendResult SendBytes(const Envelope& envelope, const void* payload, size_t size_bytes);
+  // The payload is the block. REQUIRES: block.ok(), a block of this fabric.
+  SendResult SendBlock(Envelope envelope, SharedBlock block);
+  // As SendBytes, of any length: what is longer is copied into a block, or refused with kNoBlock or
+  // kTooLong.
+  SendResult SendAnyBytes(const Envelope& envelope, std::span<const std::byte> bytes);
 
   // What would keep a cast to `target` from being accepted now; nothing is sent or counted.
   SendResult Room(ActorId target);
@@ -160,6 +167,11 @@ class PortCore {
   const OwnedCounter& read() const { return read_; }
   void CountRead() { read_.Add(1); }
   uint64_t refused(SendResult result) const { return refused_[static_cast<size_t>(result)].Read(); }
+  uint64_t refused() const {
+    uint64_t sum = 0;
+    for (const OwnedCounter& count : refused_) sum += count.Read();
+    return sum;
+  }
   void CountRefusal(SendResult result) { refused_[static_cast<size_t>(result)].Add(1); }
   // The highest sequence that a named port sent in this run, whoever had it open.
   uint64_t named_sequence() const { return named_sequence_; }

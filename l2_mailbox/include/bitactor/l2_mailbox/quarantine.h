@@ -24,8 +24,9 @@ enum class LaneFault : uint8_t {
   kSource = 4,  // an outside port's frame in the name of another
   kOrder = 5,   // an outside port's frame whose id or stamp is not above that of the one before:
                 // a duplicate, or an old slot
+  kBlock = 6,   // the frame is sound, but the bytes of its block are not those that were sent
 };
-inline constexpr size_t kLaneFaults = 6;
+inline constexpr size_t kLaneFaults = 7;
 
 const char* LaneFaultName(LaneFault fault);
 

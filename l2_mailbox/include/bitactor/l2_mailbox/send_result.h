@@ -21,8 +21,12 @@ enum class SendResult : uint8_t {
   kCutOff = 5,  // more of this port's frames were corrupted than FabricOptions::corruption_limit
                 // allows: give up, and look at Fabric::Quarantined()
   kMailboxFull = 6,  // the target's handler cannot run and too many messages wait for it: wait
+  kNoBlock = 7,      // too much of FabricOptions::block_bytes is in use: wait until receivers have
+                     // let go of some
+  kTooLong = 8,      // over 16 MiB, over all of block_bytes, or over 128 bytes to an outside port:
+                     // give up, or split it
 };
-inline constexpr size_t kSendResults = 7;
+inline constexpr size_t kSendResults = 9;
 
 const char* SendResultName(SendResult result);
 
@@ -41,10 +45,12 @@ constexpr SendAdvice RetryAdvice(SendResult result) {
     case SendResult::kFull:
       return SendAdvice::kRetry;
     case SendResult::kMailboxFull:
+    case SendResult::kNoBlock:
       return SendAdvice::kWait;
     case SendResult::kJournalFull:
     case SendResult::kClosed:
     case SendResult::kCutOff:
+    case SendResult::kTooLong:
       break;
   }
   return SendAdvice::kGiveUp;

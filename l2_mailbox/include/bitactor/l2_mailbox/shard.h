@@ -16,6 +16,7 @@
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l1_core/ticks.h"
+#include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/causal_merge.h"
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
@@ -147,6 +148,14 @@ class Shard final : public Poller {
  private:
   bool Deliver(Frame& frame);
   void Dispatch(Endpoint& endpoint, const Frame& frame);
+  [[gnu::noinline]] void DispatchBlock(Endpoint& endpoint, const Frame& frame);
+  // What both do. `block`: null for a message without one.
+  void DispatchWith(Endpoint& endpoint, const Frame& frame, SharedBlock* block);
+  // Before a block is handled: checks and journals it, and says where. Nothing: the message has
+  // ended.
+  std::optional<Position> AdmitBlock(const Frame& frame, SharedBlock& block);
+  // A frame that was taken from a lane has met its end, undispatched.
+  void End(const Frame& frame);
   // Queues a frame that its endpoint cannot take, by the endpoint's policy.
   [[gnu::noinline]] void Hold(Endpoint& endpoint, const Frame& frame);
   // Makes room in a full queue. False: `arriving` itself became a dead letter.
@@ -160,10 +169,11 @@ class Shard final : public Poller {
   // A frame that waited at an endpoint goes to the one that took its place.
   void HandOver(const Frame& frame);
   // What follows when a frame is journalled. Inlined: it is the way of every message.
-  [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame);
+  [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame,
+                                                    SharedBlock* block);
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
-                                              Position position);
+                                              Position position, SharedBlock* block);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
   bool HasAnswersToServe() const;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -67,7 +68,10 @@ class Journal {
   // record's frame, whose commit commits them all: whatever happens before that leaves nothing to
   // read, only space that is taken. The journal makes size and checksums. kInvalidArgument: length;
   // else as last_refusal(). REQUIRES: fields.kind as for AppendFrame.
-  absl::StatusOr<Position> AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes);
+  // `crc32c`: that of the bytes, for who has it already: a part that is the whole block takes it
+  // over, so that what the bytes have become since it was made is damage for who reads them.
+  absl::StatusOr<Position> AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes,
+                                       std::optional<uint32_t> crc32c = std::nullopt);
 
   // Waits until the record at `position` survives what the durability level promises. At kProcess
   // that holds as soon as it is appended. kOutOfRange: nothing was appended there.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -76,7 +77,8 @@ class JournalWriter {
   }
 
   // As Journal::AppendBlock; None() when refused. REQUIRES: 0 < bytes.size() <= kMaxBlockBytes.
-  Position AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes);
+  Position AppendBlock(const FrameHeader& fields, std::span<const std::byte> bytes,
+                       std::optional<uint32_t> crc32c);
 
   Position tail() const {
     // SYNC(journal-tail): pairs with Store(); the records before the tail are committed.
