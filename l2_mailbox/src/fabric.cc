@@ -12,7 +12,10 @@
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l1_core/parking_spot.h"
+#include "bitactor/l2_mailbox/fabric_stats.h"
 #include "bitactor/l2_mailbox/quarantine_file.h"
+#include "bitactor/l2_mailbox/stats_file.h"
+#include "bitactor/l2_mailbox/stats_publisher.h"
 #include "bitactor/persistence/journal.h"
 
 namespace bitactor {
@@ -56,6 +59,8 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
 }
 
 constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
+constexpr uint64_t kMinStatsIntervalNs = 1'000'000;
+constexpr uint64_t kMaxStatsIntervalNs = 3'600'000'000'000;
 
 }  // namespace
 
@@ -90,6 +95,11 @@ absl::Status Fabric::Validate() const {
   }
   if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
     return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
+  }
+  if (options_.stats_interval_ns != 0 && (options_.stats_interval_ns < kMinStatsIntervalNs ||
+                                          options_.stats_interval_ns > kMaxStatsIntervalNs)) {
+    return OutOfRange("stats_interval_ns", options_.stats_interval_ns,
+                      "0, or 1000000 (1 ms) to 3600000000000 (1 h)");
   }
   if (options_.journal.durability != Durability::kProcess) {
     return absl::UnimplementedError(absl::StrCat(
@@ -155,6 +165,7 @@ absl::Status Fabric::StartShards() {
       return shard->journal()->last_refusal();
     }
   }
+  if (absl::Status status = StartStats(start_ns); !status.ok()) return status;
   {
     MutexLock lock(&mutex_);
     next_id_ = max_id_seen_ + 1;
@@ -163,11 +174,33 @@ absl::Status Fabric::StartShards() {
     }
   }
   if (options_.before_run) options_.before_run(*this);
+  for (auto& stats : stats_) stats->PublishAll(state_.NowNanos());
+  if (stats_file_ != nullptr) {
+    if (absl::Status status = stats_file_->Show(); !status.ok()) return status;
+  }
   if (options_.threads) {
     running_ = true;
     for (auto& engine : engines_) {
       threads_.emplace_back([&engine](std::stop_token stop) { engine->Run(stop); });
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fabric::StartStats(uint64_t start_ns) {
+  if (options_.stats_interval_ns == 0) return absl::OkStatus();
+  if (options_.stats_file.empty() && options_.journal_dir.empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<internal::StatsFile>> file = internal::StatsFile::Create(
+      *options_.journal.files,
+      !options_.stats_file.empty() ? options_.stats_file : FabricStatsFile(options_.journal_dir),
+      &state_, start_ns, options_.stats_interval_ns);
+  if (!file.ok()) return file.status();
+  stats_file_ = *std::move(file);
+  for (auto& shard : shards_) {
+    stats_file_->AddPort(&shard->port());
+    stats_.push_back(std::make_unique<internal::StatsPublisher>(shard.get(), stats_file_.get(),
+                                                                options_.stats_interval_ns));
+    shard->PublishTo(stats_.back().get());
   }
   return absl::OkStatus();
 }
@@ -317,6 +350,9 @@ size_t Fabric::Poll() {
   BITACTOR_CHECK(!options_.threads);
   size_t work = 0;
   for (auto& engine : engines_) work += engine->Poll();
+  if (work == 0) {
+    for (auto& shard : shards_) shard->NextDeadlineNs();  // as an engine that goes to sleep
+  }
   return work;
 }
 
@@ -441,6 +477,8 @@ absl::Status Fabric::Stop() {
   threads_.clear();
   // SYNC(fabric-stopped): pairs with stopped().
   stopped_.store(true, std::memory_order_release);
+  for (auto& stats : stats_) stats->PublishAll(state_.NowNanos());
+  if (stats_file_ != nullptr) stats_file_->PublishEnd(state_.NowNanos());
   absl::Status first;
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());

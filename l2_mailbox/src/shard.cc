@@ -5,7 +5,9 @@
 #include <tuple>
 #include <utility>
 
+#include "bitactor/l2_mailbox/fabric_stats.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/stats_publisher.h"
 
 namespace bitactor::internal {
 namespace {
@@ -197,6 +199,8 @@ bool Shard::HasWork() {
 
 size_t Shard::Poll() {
   const CurrentShardScope scope(this);
+  if (port_.now_ns() >= stats_due_ns_) [[unlikely]]
+    BeginRoundOfStats();
   const auto quarantine = [this](const Frame& frame, LaneFault fault, const LaneOrigin& origin) {
     state_->Quarantine(fault, origin, index_, index_, frame);
     taken_.Add(1);
@@ -220,6 +224,7 @@ size_t Shard::Poll() {
       // Nothing is dispatched while sends are held back, but room is made for the others, or two
       // full shards would wait for each other for ever. Outside ports feel the pressure.
       work += merge_.SpillAll(quarantine);
+      if (stats_ != nullptr) ReadClock();  // nothing that is handled reads it
       break;
     }
     if (!arrived_.empty()) [[unlikely]] {
@@ -234,8 +239,24 @@ size_t Shard::Poll() {
   if (!meter_.empty()) ReadClock();
   port_.Publish();
   if (!graveyard_.empty()) [[unlikely]]
-    graveyard_.clear();
+    Bury();
   return work;
+}
+
+void Shard::Bury() {
+  if (stats_ != nullptr) {
+    for (const auto& endpoint : graveyard_) stats_->NoteEnded(*endpoint);
+  }
+  graveyard_.clear();
+}
+
+void Shard::BeginRoundOfStats() { stats_due_ns_ = stats_->BeginRound(port_.now_ns()); }
+
+uint64_t Shard::NextDeadlineNs() {
+  if (stats_ == nullptr) return kNoDeadline;
+  stats_due_ns_ = 0;  // the next round tells that it is awake
+  const uint64_t deadline_ns = stats_->BeginSleep(state_->NowNanos());
+  return deadline_ns != StatsPublisher::kNever ? deadline_ns - state_->wall_offset_ns : kNoDeadline;
 }
 
 bool Shard::Deliver(Frame& frame) {
@@ -419,6 +440,7 @@ void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
 
 void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
+  if (stats_ != nullptr) stats_->CountRefusal(ActorId{frame.header.target});
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
   if (frame.header.kind != FrameKind::kCall) return;
@@ -456,6 +478,25 @@ uint64_t Shard::QueuedFrames() {
   uint64_t queued = held_frames_ + arrived_.size() + port_.overflow_frames();
   for (const auto& lane : merge_.lanes()) queued += lane->Waiting();
   return queued;
+}
+
+ShardCounts Shard::Counts(uint64_t now_ns) {
+  ShardCounts counts;
+  counts.published_ns = now_ns;
+  counts.delivered = delivered();
+  counts.queued = QueuedFrames();
+  counts.held = held_frames_;
+  counts.held_back = port_.overflow_frames();
+  if (journal_.has_value()) {
+    counts.journalled = journal_->appended();
+    counts.journal_tail_bytes = journal_->tail().value() * kFrameUnitBytes;
+  }
+  // Relaxed: a hint to producers, see FabricState.
+  counts.journal_full = state_->journal_full[index_].load(std::memory_order_relaxed) ? 1 : 0;
+  counts.suspicions = meter_.suspicions();
+  counts.spans_dropped = spans_.dropped();
+  counts.sleeps = state_->engines[index_]->sleeps();
+  return counts;
 }
 
 }  // namespace bitactor::internal

@@ -24,12 +24,19 @@ namespace bitactor::internal {
 // waits until it has seen each port without that mark (Fabric::ChangeRoutes).
 class Routes {
  public:
-  Routes() : shards_(std::make_unique<std::atomic<uint16_t>[]>(SlotTable::kSlots)) {}
+  Routes()
+      : shards_(std::make_unique<std::atomic<uint16_t>[]>(SlotTable::kSlots)),
+        mailboxes_(std::make_unique<std::atomic<uint16_t>[]>(SlotTable::kSlots)) {}
 
   uint32_t ShardOf(ActorId id) const { return ShardOfSlot(SlotTable::SlotOf(id)); }
   uint32_t ShardOfSlot(uint32_t slot) const {
     // Relaxed: epoch() orders it (R1).
     return shards_[slot].load(std::memory_order_relaxed);
+  }
+  // For statistics; sends need the shard alone.
+  uint32_t MailboxOfSlot(uint32_t slot) const {
+    // Relaxed: as above.
+    return mailboxes_[slot].load(std::memory_order_relaxed);
   }
   uint64_t epoch() const {
     // SYNC(routes-epoch): pairs with Commit(); who sees an epoch sees its routes. Sequentially
@@ -39,8 +46,10 @@ class Routes {
   }
 
   // Changes; Commit() makes them count.
-  void Set(uint32_t slot, uint16_t shard) {
-    shards_[slot].store(shard, std::memory_order_relaxed);  // Relaxed: as above.
+  void Set(uint32_t slot, uint16_t mailbox, uint16_t shard) {
+    // Relaxed: as above.
+    mailboxes_[slot].store(mailbox, std::memory_order_relaxed);
+    shards_[slot].store(shard, std::memory_order_relaxed);
   }
   void Commit(uint64_t epoch) {
     // SYNC(routes-epoch): pairs with epoch().
@@ -49,6 +58,7 @@ class Routes {
 
  private:
   const std::unique_ptr<std::atomic<uint16_t>[]> shards_;
+  const std::unique_ptr<std::atomic<uint16_t>[]> mailboxes_;
   std::atomic<uint64_t> epoch_{0};
 };
 

@@ -24,7 +24,13 @@
 #include "bitactor/persistence/journal.h"
 #include "bitactor/tracing/span_ring.h"
 
+namespace bitactor {
+struct ShardCounts;
+}  // namespace bitactor
+
 namespace bitactor::internal {
+
+class StatsPublisher;
 
 // Endpoints of one shard by id, two loads away.
 class EndpointTable {
@@ -37,6 +43,20 @@ class EndpointTable {
   // Puts `endpoint` (may be null) in place and returns what was there.
   std::unique_ptr<Endpoint> Exchange(uint32_t id, std::unique_ptr<Endpoint> endpoint);
   void ForEach(const std::function<void(Endpoint&)>& visit) const;
+  // Visits the endpoints of at most so many places from `id` on. Returns where to go on, 0: all
+  // were visited.
+  template <typename Visit>
+  uint32_t VisitFrom(uint32_t id, size_t places, Visit&& visit) const {
+    for (; places > 0 && id >> kPageBits < pages_.size(); --places) {
+      if (pages_[id >> kPageBits] == nullptr) {
+        id = ((id >> kPageBits) + 1) << kPageBits;
+        continue;
+      }
+      if (Endpoint* const endpoint = Find(id)) visit(*endpoint);
+      ++id;
+    }
+    return id >> kPageBits < pages_.size() ? id : 0;
+  }
 
  private:
   static constexpr unsigned kPageBits = 10;
@@ -91,6 +111,11 @@ class Shard final : public Poller {
   void Remove(Endpoint& endpoint);
   Endpoint* Find(ActorId id) const { return endpoints_.Find(static_cast<uint32_t>(id)); }
   void ForEachEndpoint(const std::function<void(Endpoint&)>& visit) { endpoints_.ForEach(visit); }
+  // As EndpointTable::VisitFrom().
+  template <typename Visit>
+  uint32_t VisitEndpoints(uint32_t from, size_t places, Visit&& visit) {
+    return endpoints_.VisitFrom(from, places, visit);
+  }
 
   // Handles what waits for an endpoint that accepts again.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
@@ -115,6 +140,14 @@ class Shard final : public Poller {
   // Poller.
   size_t Poll() override;
   bool HasWork() override;
+  // Asked when the shard is about to sleep.
+  uint64_t NextDeadlineNs() override;
+
+  // Whom the shard tells of its rounds. Before the first Poll(); none without it.
+  void PublishTo(StatsPublisher* stats) {
+    stats_ = stats;
+    stats_due_ns_ = 0;
+  }
 
   void DeadLetterFrame(DeadLetterCause cause, const Frame& frame);
 
@@ -132,6 +165,8 @@ class Shard final : public Poller {
   uint64_t held_frames() const { return held_frames_; }
   // Frames that wait in lanes, spills, queues and the overflow. This shard's thread.
   uint64_t QueuedFrames();
+  // What it has to tell at `now_ns`. This shard's thread.
+  ShardCounts Counts(uint64_t now_ns);
 
  private:
   bool Deliver(Frame& frame);
@@ -149,6 +184,8 @@ class Shard final : public Poller {
   void ReadClock();
   size_t RunTasks();
   void NoteJournalFull();
+  [[gnu::noinline]] void BeginRoundOfStats();
+  void Bury();
 
   FabricState* const state_;
   const uint32_t index_;
@@ -161,6 +198,8 @@ class Shard final : public Poller {
   SpanRing spans_;
   BatchMeter meter_;
   bool clock_is_fresh_ = false;
+  uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
+  StatsPublisher* stats_ = nullptr;
   uint64_t held_frames_ = 0;
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none
