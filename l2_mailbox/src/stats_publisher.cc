@@ -45,6 +45,7 @@ uint64_t StatsPublisher::BeginSleep(uint64_t now_ns) {
 void StatsPublisher::PublishAll(uint64_t now_ns) {
   next_id_ = 0;  // a sweep that is going on has seen what may have changed
   std::fill_n(rows_.begin(), rows_used_, MailboxStats{});
+  file_->SetAwakeSince(shard_->index(), now_ns);
   Publish(now_ns);
   Sweep(now_ns, std::numeric_limits<size_t>::max());
 }

@@ -231,6 +231,56 @@ TEST_F(FabricStatsTest, AShardThatIsNeverIdlePublishesAllTheSame) {
   EXPECT_TRUE(fabric->Counters().AddUp());
 }
 
+// Counts as work that is none of the shard's.
+class BusyPoller final : public Poller {
+ public:
+  size_t Poll() override { return 1; }
+  bool HasWork() override { return true; }
+};
+
+TEST_F(FabricStatsTest, AShardWithoutMessagesOnABusyEngineIsNotSilent) {
+  BusyPoller busy;
+  FabricOptions options = Options();
+  options.before_run = [&](Fabric& fabric) {
+    for (uint32_t i = 0; i < 2; ++i) fabric.engine(i).AddPoller(&busy);
+  };
+  auto fabric = Fabric::Start(options).value();
+  fabric->shard(0).NextDeadlineNs();  // it has slept
+  for (int i = 0; i < 1'000; ++i) {
+    clock_.Advance(10'000'000);
+    fabric->Poll();
+  }
+  const FabricReading reading = Read();
+  EXPECT_NE(reading.shards[0].awake_since_ns, 0u);
+  EXPECT_EQ(reading.SilentNs(0, reading.NowNs(clock_.NowNanos())), 0u);
+}
+
+TEST_F(FabricStatsTest, AShardThatCannotSendIsNotSilentAndSaysWhatItHoldsBack) {
+  FabricOptions options = Options();
+  options.lane_slots = 4;
+  auto fabric = Fabric::Start(options).value();
+  std::vector<Address> sinks;  // on the other shard
+  const Address source = fabric->Serve("source", [&](const Message&, Sender& out) {
+    for (uint64_t i = 0; i < 20; ++i) out.Send(sinks[0], Number{i});
+  });
+  const uint32_t shard = fabric->ShardOf(source.id);
+  for (int i = 0; sinks.empty(); ++i) {
+    const Address sink = fabric->Serve("sink" + std::to_string(i), [](const Message&, Sender&) {});
+    if (fabric->ShardOf(sink.id) != shard) sinks.push_back(sink);
+  }
+  Port port = fabric->OpenPort();
+  port.Send(source, Number{1});
+  for (int i = 0; i < 1'000; ++i) {  // the other shard does not run
+    clock_.Advance(10'000'000);
+    fabric->engine(shard).Poll();
+  }
+  const FabricReading reading = Read();
+  EXPECT_EQ(reading.shards[shard].counts.held_back, 16u);
+  EXPECT_EQ(reading.SilentNs(shard, reading.NowNs(clock_.NowNanos())), 0u);
+  EXPECT_NE(reading.SilentNs(1 - shard, reading.NowNs(clock_.NowNanos())), 0u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
 TEST_F(FabricStatsTest, AFabricThatSleepsPublishesOnceAndNoMore) {
   auto fabric = Fabric::Start(Options()).value();
   const Address node = fabric->Serve("node", [](const Message&, Sender&) {});

@@ -30,7 +30,7 @@ TEST(StatsSectionStressTest, AReaderSeesWholePublicationsOnly) {
   const StatsPlace place{0, kWords, 3};
   std::vector<uint64_t> file(place.end_words());
   std::atomic<bool> ended{false};
-  std::thread writer([&] {
+  std::jthread writer([&] {
     StatsSection section(file.data(), place);
     for (uint64_t n = 1; n <= kPublications; ++n) {
       section.Begin();
@@ -84,7 +84,7 @@ TEST(FabricStatsStressTest, AReaderOfABusyFabricSeesNumbersThatRise) {
   }
   std::atomic<bool> ended{false};
   uint64_t readings = 0;
-  std::thread reader([&] {
+  std::jthread reader([&] {
     FabricCounters before;
     for (bool more = true; more;) {
       more = !ended.load(std::memory_order_acquire);

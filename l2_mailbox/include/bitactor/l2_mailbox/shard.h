@@ -185,6 +185,7 @@ class Shard final : public Poller {
   size_t RunTasks();
   void NoteJournalFull();
   [[gnu::noinline]] void BeginRoundOfStats();
+  [[gnu::noinline]] void CountIdleRound();
   void Bury();
 
   FabricState* const state_;
@@ -200,6 +201,7 @@ class Shard final : public Poller {
   bool clock_is_fresh_ = false;
   uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
   StatsPublisher* stats_ = nullptr;
+  uint32_t idle_rounds_ = 0;
   uint64_t held_frames_ = 0;
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none
