@@ -43,8 +43,7 @@ uint64_t StatsPublisher::BeginSleep(uint64_t now_ns) {
 }
 
 void StatsPublisher::PublishAll(uint64_t now_ns) {
-  next_id_ = 0;  // a sweep that is going on has seen what may have changed
-  std::fill_n(rows_.begin(), rows_used_, MailboxStats{});
+  slice_at_ns_ = kNever;  // a sweep that is going on has seen what may have changed
   file_->SetAwakeSince(shard_->index(), now_ns);
   Publish(now_ns);
   Sweep(now_ns, std::numeric_limits<size_t>::max());
@@ -54,7 +53,7 @@ uint64_t StatsPublisher::Activity() const { return shard_->taken() + shard_->now
 
 void StatsPublisher::Publish(uint64_t now_ns) {
   publish_at_ns_ = now_ns + interval_ns_;
-  if (slice_at_ns_ == kNever) slice_at_ns_ = now_ns;
+  if (slice_at_ns_ == kNever) BeginSweep(now_ns);
   counts_.Begin();
   counts_.Put(shard_->Counts(now_ns));
   for (const auto& lane : shard_->merge().lanes()) {
@@ -63,6 +62,14 @@ void StatsPublisher::Publish(uint64_t now_ns) {
   }
   counts_.End();
   file_->PublishTotals(now_ns);
+}
+
+void StatsPublisher::BeginSweep(uint64_t now_ns) {
+  slice_at_ns_ = now_ns;
+  next_id_ = 0;
+  if (++sweep_ == 0) sweep_ = 1;  // 0: none
+  sweep_epoch_ = shard_->state().routes.epoch();
+  std::fill_n(rows_.begin(), rows_used_, MailboxStats{});
 }
 
 void StatsPublisher::Sweep(uint64_t now_ns, size_t places) {
@@ -75,6 +82,7 @@ void StatsPublisher::Sweep(uint64_t now_ns, size_t places) {
 void StatsPublisher::CountEndpoint(Endpoint& endpoint) {
   const size_t row = RowOf(endpoint.id());
   if (row == kNoRow) return;
+  endpoint.swept = sweep_;
   MailboxStats& mailbox = rows_[row];
   ++mailbox.endpoints;
   mailbox.dispatched += endpoint.stats().dispatches;
@@ -97,7 +105,6 @@ void StatsPublisher::PublishMailboxes(uint64_t now_ns) {
     mailbox.overruns += kept.overruns;
     mailbox.refused = kept.refused;
     if (mailbox.endpoints + mailbox.dispatched + mailbox.refused != 0) mailboxes_.Put(mailbox);
-    mailbox = MailboxStats{};
   }
   mailboxes_.End();
 }
@@ -118,8 +125,17 @@ void StatsPublisher::CountRefusal(ActorId target) {
 void StatsPublisher::NoteEnded(Endpoint& endpoint) {
   const size_t row = RowOf(endpoint.id());
   if (row == kNoRow) return;
-  kept_[row].dispatched += endpoint.stats().dispatches;
-  kept_[row].overruns += endpoint.stats().overruns;
+  const HandlerStats& stats = endpoint.stats();
+  kept_[row].dispatched += stats.dispatches;
+  kept_[row].overruns += stats.overruns;
+  // Not twice, where the sweep that is going on has counted it already. What it did since then is
+  // missing from this sweep, modulo 2^64.
+  const bool counted = slice_at_ns_ != kNever && endpoint.swept == sweep_ &&
+                       shard_->state().routes.epoch() == sweep_epoch_;
+  if (!counted) return;
+  --rows_[row].endpoints;
+  rows_[row].dispatched -= stats.dispatches;
+  rows_[row].overruns -= stats.overruns;
 }
 
 }  // namespace bitactor::internal

@@ -404,6 +404,34 @@ TEST_F(FabricStatsTest, WhatAnEndpointDidIsKeptWhenItEnds) {
   EXPECT_EQ(sum.refused, 1u) << "nobody has the id any more";
 }
 
+TEST_F(FabricStatsTest, AnEndpointThatEndsDuringASweepIsCountedOnce) {
+  FabricOptions options = Options();
+  options.shards = 1;
+  options.mailboxes = 1;
+  auto fabric = Fabric::Start(options).value();
+  std::vector<Address> nodes;
+  for (int i = 0; i < 1'000; ++i) {
+    nodes.push_back(fabric->Serve("node" + std::to_string(i), [](const Message&, Sender&) {}));
+  }
+  Port port = fabric->OpenPort();
+  for (const size_t node : {10, 900}) port.Send(nodes[node], Number{1});
+  while (fabric->Poll() != 0) {
+  }
+  clock_.Advance(kIntervalNs);
+  fabric->Poll();  // the first slice
+  ASSERT_EQ(SumOf(Read()).endpoints, 0u);
+  internal::Shard& shard = fabric->shard(0);
+  for (const size_t node : {10, 900}) shard.Remove(*shard.Find(nodes[node].id));
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(1'000'000);
+    fabric->Poll();
+  }
+  const MailboxStats sum = SumOf(Read());
+  EXPECT_EQ(sum.endpoints, 998u);
+  EXPECT_EQ(sum.dispatched, 2u);
+  EXPECT_TRUE(fabric->Counters().AddUp());
+}
+
 TEST_F(FabricStatsTest, AnEndpointTakesItsHistoryToAnotherMailbox) {
   auto fabric = Fabric::Start(Options()).value();
   std::vector<Address> nodes;

@@ -58,6 +58,7 @@ class Endpoint {
   uint32_t capacity_frames = 1024;
   uint8_t generation = 0;
   bool removed = false;
+  uint16_t swept = 0;  // the last sweep that counted it (StatsPublisher)
 
  private:
   const ActorId id_;

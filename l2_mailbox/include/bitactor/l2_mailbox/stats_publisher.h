@@ -56,6 +56,7 @@ class StatsPublisher {
   };
 
   void Publish(uint64_t now_ns);
+  void BeginSweep(uint64_t now_ns);
   // Counts endpoints from where it stopped; publishes the mailboxes after the last of them.
   void Sweep(uint64_t now_ns, size_t places);
   void CountEndpoint(Endpoint& endpoint);
@@ -73,6 +74,8 @@ class StatsPublisher {
   uint64_t publish_at_ns_ = 0;
   uint64_t slice_at_ns_ = kNever;  // kNever: no sweep is going on
   uint32_t next_id_ = 0;
+  uint16_t sweep_ = 0;
+  uint64_t sweep_epoch_ = 0;  // of the routes when it began
   bool asleep_ = false;
   uint64_t seen_activity_ = 0;
   uint64_t settled_at_ns_ = kNever;  // kNever: what was last published is all there is
