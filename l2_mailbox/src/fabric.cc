@@ -12,7 +12,10 @@
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l1_core/parking_spot.h"
+#include "bitactor/l2_mailbox/fabric_stats.h"
 #include "bitactor/l2_mailbox/quarantine_file.h"
+#include "bitactor/l2_mailbox/stats_file.h"
+#include "bitactor/l2_mailbox/stats_publisher.h"
 #include "bitactor/persistence/journal.h"
 
 namespace bitactor {
@@ -70,6 +73,8 @@ constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
 constexpr size_t kMaxHeldAnswers = size_t{1} << 20;
 constexpr size_t kMinBlockPoolBytes = size_t{64} << 10;
 constexpr size_t kMaxBlockPoolBytes = size_t{64} << 30;
+constexpr uint64_t kMinStatsIntervalNs = 1'000'000;
+constexpr uint64_t kMaxStatsIntervalNs = 3'600'000'000'000;
 
 }  // namespace
 
@@ -120,6 +125,11 @@ absl::Status Fabric::Validate() const {
   if (options_.block_bytes != 0 &&
       (options_.block_bytes < kMinBlockPoolBytes || options_.block_bytes > kMaxBlockPoolBytes)) {
     return OutOfRange("block_bytes", options_.block_bytes, "0, or 65536 to 68719476736");
+  }
+  if (options_.stats_interval_ns != 0 && (options_.stats_interval_ns < kMinStatsIntervalNs ||
+                                          options_.stats_interval_ns > kMaxStatsIntervalNs)) {
+    return OutOfRange("stats_interval_ns", options_.stats_interval_ns,
+                      "0, or 1000000 (1 ms) to 3600000000000 (1 h)");
   }
   if (options_.journal.durability != Durability::kProcess && !journals()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -189,6 +199,7 @@ absl::Status Fabric::StartShards() {
   }
   // What was recovered is durable from here on: ports are told that it was taken.
   if (absl::Status status = Commit(); !status.ok()) return status;
+  if (absl::Status status = StartStats(start_ns); !status.ok()) return status;
   {
     MutexLock lock(&mutex_);
     next_id_ = max_id_seen_ + 1;
@@ -197,11 +208,33 @@ absl::Status Fabric::StartShards() {
     }
   }
   if (options_.before_run) options_.before_run(*this);
+  for (auto& stats : stats_) stats->PublishAll(state_.NowNanos());
+  if (stats_file_ != nullptr) {
+    if (absl::Status status = stats_file_->Show(); !status.ok()) return status;
+  }
   if (options_.threads) {
     running_ = true;
     for (auto& engine : engines_) {
       threads_.emplace_back([&engine](std::stop_token stop) { engine->Run(stop); });
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fabric::StartStats(uint64_t start_ns) {
+  if (options_.stats_interval_ns == 0) return absl::OkStatus();
+  if (options_.stats_file.empty() && options_.journal_dir.empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<internal::StatsFile>> file = internal::StatsFile::Create(
+      *options_.journal.files,
+      !options_.stats_file.empty() ? options_.stats_file : FabricStatsFile(options_.journal_dir),
+      &state_, start_ns, options_.stats_interval_ns);
+  if (!file.ok()) return file.status();
+  stats_file_ = *std::move(file);
+  for (auto& shard : shards_) {
+    stats_file_->AddPort(&shard->port());
+    stats_.push_back(std::make_unique<internal::StatsPublisher>(shard.get(), stats_file_.get(),
+                                                                options_.stats_interval_ns));
+    shard->PublishTo(stats_.back().get());
   }
   return absl::OkStatus();
 }
@@ -402,7 +435,12 @@ size_t Fabric::Poll() {
   BITACTOR_CHECK(!options_.threads);
   size_t work = 0;
   for (auto& engine : engines_) work += engine->Poll();
-  return work > 0 ? work : CommitForAnswers();
+  if (work > 0) return work;
+  const size_t committed = CommitForAnswers();
+  if (committed == 0) {
+    for (auto& shard : shards_) shard->NextDeadlineNs();  // as an engine that goes to sleep
+  }
+  return committed;
 }
 
 void Fabric::WaitIdle() {
@@ -528,6 +566,8 @@ absl::Status Fabric::Stop() {
   // SYNC(fabric-stopped): pairs with stopped().
   stopped_.store(true, std::memory_order_release);
   absl::Status first = CommitForTheLastTime();
+  for (auto& stats : stats_) stats->PublishAll(state_.NowNanos());
+  if (stats_file_ != nullptr) stats_file_->PublishEnd(state_.NowNanos());
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
   }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "bitactor/l2_mailbox/fabric.h"
+#include "bitactor/l2_mailbox/stats_file.h"
 
 namespace bitactor {
 namespace {
@@ -77,6 +78,7 @@ Port Fabric::OpenPort(const PortOptions& options) {
   replies->open.store(true, std::memory_order_relaxed);
   // SYNC(reply-lanes): pairs with PortCore::Reply(); the lanes are built before they are seen.
   state_.reply_lanes[core->index()].store(replies, std::memory_order_release);
+  if (stats_file_ != nullptr) stats_file_->AddPort(core);
   return Port(this, core, replies, source != 0 ? source : core->id(), source != 0);
 }
 

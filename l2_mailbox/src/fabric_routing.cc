@@ -51,7 +51,8 @@ absl::Status Fabric::MakeRoutes() {
 
 void Fabric::SetRoutes(const SlotTable& table, uint64_t epoch) {
   for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
-    state_.routes.Set(slot, static_cast<uint16_t>(table.MailboxOfSlot(slot) % state_.shards));
+    const uint16_t mailbox = table.MailboxOfSlot(slot);
+    state_.routes.Set(slot, mailbox, static_cast<uint16_t>(mailbox % state_.shards));
   }
   state_.routes.Commit(epoch);
 }

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "bitactor/l2_mailbox/block_frame.h"
+#include "bitactor/l2_mailbox/fabric_stats.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l2_mailbox/stats_publisher.h"
 #include "bitactor/l2_mailbox/system_records.h"
 
 namespace bitactor::internal {
@@ -16,6 +18,9 @@ thread_local Shard* current_shard = nullptr;
 
 // Looks at the lanes in one Poll(): between two of them other pollers of the engine have their turn.
 constexpr int kMaxPasses = 16;
+
+// An idle shard looks at the clock so rarely that it does not keep the next message waiting.
+constexpr uint32_t kIdleRoundsPerLook = 64;
 
 // Marks the shard whose round runs on this thread; one thread may drive several in turn.
 class CurrentShardScope {
@@ -232,6 +237,8 @@ bool Shard::HasWork() {
 
 size_t Shard::Poll() {
   const CurrentShardScope scope(this);
+  if (port_.now_ns() >= stats_due_ns_) [[unlikely]]
+    BeginRoundOfStats();
   const auto quarantine = [this](const Frame& frame, LaneFault fault, const LaneOrigin& origin) {
     state_->Quarantine(fault, origin, index_, index_, frame);
     taken_.Add(1);
@@ -257,6 +264,7 @@ size_t Shard::Poll() {
       // Nothing is dispatched while sends are held back, but room is made for the others, or two
       // full shards would wait for each other for ever. Outside ports feel the pressure.
       work += merge_.SpillAll(quarantine);
+      CountIdleRound();
       break;
     }
     if (!arrived_.empty()) [[unlikely]] {
@@ -268,11 +276,38 @@ size_t Shard::Poll() {
     }
     work += merge_.Pass(left, deliver, quarantine);
   } while (++passes < kMaxPasses && left > 0 && (port_.HasUnpublished() || merge_.HasFrames()));
-  if (!meter_.empty()) ReadClock();
+  if (!meter_.empty()) {
+    ReadClock();
+  } else if (work == 0) {
+    CountIdleRound();
+  }
   port_.Publish();
   if (!graveyard_.empty()) [[unlikely]]
-    graveyard_.clear();
+    Bury();
   return work;
+}
+
+void Shard::Bury() {
+  if (stats_ != nullptr) {
+    for (const auto& endpoint : graveyard_) stats_->NoteEnded(*endpoint);
+  }
+  graveyard_.clear();
+}
+
+// Rounds that handle nothing read no clock, and yet the engine may have other work that keeps it
+// awake.
+void Shard::CountIdleRound() {
+  if (stats_ == nullptr || ++idle_rounds_ % kIdleRoundsPerLook != 0) return;
+  stats_due_ns_ = stats_->BeginRound(state_->NowNanos());
+}
+
+void Shard::BeginRoundOfStats() { stats_due_ns_ = stats_->BeginRound(port_.now_ns()); }
+
+uint64_t Shard::NextDeadlineNs() {
+  if (stats_ == nullptr) return kNoDeadline;
+  stats_due_ns_ = 0;  // the next round tells that it is awake
+  const uint64_t deadline_ns = stats_->BeginSleep(state_->NowNanos());
+  return deadline_ns != StatsPublisher::kNever ? deadline_ns - state_->wall_offset_ns : kNoDeadline;
 }
 
 bool Shard::Deliver(Frame& frame) {
@@ -520,6 +555,7 @@ void Shard::End(const Frame& frame) {
 
 void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
+  if (stats_ != nullptr) stats_->CountRefusal(ActorId{frame.header.target});
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
   const bool awaited = (frame.header.flags & kFlagAcknowledge) != 0;
@@ -569,6 +605,25 @@ uint64_t Shard::QueuedFrames() {
   uint64_t queued = held_frames_ + arrived_.size() + port_.overflow_frames() + held_answers();
   for (const auto& lane : merge_.lanes()) queued += lane->Waiting();
   return queued;
+}
+
+ShardCounts Shard::Counts(uint64_t now_ns) {
+  ShardCounts counts;
+  counts.published_ns = now_ns;
+  counts.delivered = delivered();
+  counts.queued = QueuedFrames();
+  counts.held = held_frames_;
+  counts.held_back = port_.overflow_frames();
+  if (journal_.has_value()) {
+    counts.journalled = journal_->appended();
+    counts.journal_tail_bytes = journal_->tail().value() * kFrameUnitBytes;
+  }
+  // Relaxed: a hint to producers, see FabricState.
+  counts.journal_full = state_->journal_full[index_].load(std::memory_order_relaxed) ? 1 : 0;
+  counts.suspicions = meter_.suspicions();
+  counts.spans_dropped = spans_.dropped();
+  counts.sleeps = state_->engines[index_]->sleeps();
+  return counts;
 }
 
 }  // namespace bitactor::internal

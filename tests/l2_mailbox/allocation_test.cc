@@ -32,6 +32,7 @@ class L2AllocationTest : public ::testing::Test {
     options.journal_dir = dir_.path();
     options.journal.prepare_ahead = false;
     options.span_capacity = 1024;
+    options.stats_interval_ns = 1'000'000;  // so that it publishes, too
     auto fabric = Fabric::Start(options);
     EXPECT_TRUE(fabric.ok()) << fabric.status();
     return *std::move(fabric);

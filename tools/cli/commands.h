@@ -18,6 +18,7 @@ void AddRunCommands(CLI::App& app, int& exit_code);
 void AddReplayCommand(CLI::App& app, int& exit_code);
 void AddJournalCommands(CLI::App& app, int& exit_code);
 void AddQuarantineCommand(CLI::App& app, int& exit_code);
+void AddStatCommands(CLI::App& app, int& exit_code);
 void AddTraceCommands(CLI::App& app, int& exit_code);
 void AddBenchCommand(CLI::App& app, int& exit_code);
 

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     AddReplayCommand(app, exit_code);
     AddJournalCommands(app, exit_code);
     AddQuarantineCommand(app, exit_code);
+    AddStatCommands(app, exit_code);
     AddTraceCommands(app, exit_code);
     AddBenchCommand(app, exit_code);
     try {

@@ -34,6 +34,13 @@ class LaneReader {
   size_t spilled() const { return spill_.size(); }
   // Frames published and not yet popped.
   uint64_t Waiting() const { return ring_->ReadTail() - next_; }
+  const LaneOrigin& origin() const { return origin_; }
+  // Of the first frame that waits; 0: there is none, or none that was looked at and is sound.
+  uint64_t OldestStamp() {
+    if (next_ == tail_) return 0;
+    const FrameHeader& header = (next_ < ring_next_ ? spill_.Front() : ring_->At(next_)).header;
+    return header.kind != FrameKind::kNone ? header.stamp_ns : 0;
+  }
 
   // Reads the tail and checks every frame that it newly shows. Faulty ones are handed to
   // `on_fault(frame, fault, origin)` and passed over from then on. Returns the stamp of the first

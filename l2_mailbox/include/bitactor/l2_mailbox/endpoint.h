@@ -69,6 +69,7 @@ class Endpoint {
   uint8_t generation = 0;
   bool removed = false;
   bool may_be_suspended = false;  // from outside (Fabric::Suspend)
+  uint16_t swept = 0;             // the last sweep that counted it (StatsPublisher)
 
  private:
   const ActorId id_;

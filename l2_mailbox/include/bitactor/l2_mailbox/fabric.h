@@ -45,6 +45,10 @@
 namespace bitactor {
 
 class Fabric;
+namespace internal {
+class StatsFile;
+class StatsPublisher;
+}  // namespace internal
 
 struct FabricOptions {
   uint32_t shards = 1;           // threads, 1 to 64
@@ -67,6 +71,11 @@ struct FabricOptions {
   uint64_t corruption_limit = 0;
   // Runs each shard on a thread of its own. Without, whoever calls Poll() drives them all.
   bool threads = true;
+  // Where other processes read what the fabric does (ReadFabricStats, `bitactor stat`); empty:
+  // DIR/stats below journal_dir, or nowhere without one.
+  std::string stats_file = {};
+  // How old that is at most, 1 ms to 1 h; 0: nothing is published.
+  uint64_t stats_interval_ns = 100'000'000;
   // Mailboxes neither join nor leave: endpoints stay on the shard where they began.
   bool fixed_routes = false;
   // Injected time; null: the machine's best clock. Must outlive the fabric.
@@ -293,6 +302,7 @@ class Fabric {
   void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
   absl::Status MakeRoutes();
+  absl::Status StartStats(uint64_t start_ns);
   void SetRoutes(const SlotTable& table, uint64_t epoch);
   absl::Status ChangeRoutes(uint32_t mailbox, uint32_t weight);
   absl::Status SetAccepted(Address address, uint16_t kinds, std::string_view what);
@@ -311,6 +321,8 @@ class Fabric {
   std::unique_ptr<GroupCommit> group_;  // null: at level process; outlives the journals
   std::vector<std::unique_ptr<internal::Shard>> shards_;
   std::vector<std::unique_ptr<SpscLane<Frame>>> lanes_;
+  std::unique_ptr<internal::StatsFile> stats_file_;               // null: nothing is published
+  std::vector<std::unique_ptr<internal::StatsPublisher>> stats_;  // by shard
   std::vector<std::jthread> threads_;
   uint32_t last_boot_ = 0;
   uint32_t max_id_seen_ = 0;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -52,6 +53,15 @@ class MailboxQueue {
   // The next to leave. REQUIRES: !empty(). Valid until the queue changes.
   const Frame& Front() { return Level(HighestLevel()).Front(); }
   void PopFront() { Erase({HighestLevel(), 0}); }
+  // The least stamp of those that came first, each in its queue. REQUIRES: !empty().
+  uint64_t OldestStampNs() {
+    uint64_t oldest_ns = std::numeric_limits<uint64_t>::max();
+    for (size_t level = 0; level < (higher_ != nullptr ? kPriorities : 1); ++level) {
+      if (Level(level).empty()) continue;
+      oldest_ns = std::min(oldest_ns, Level(level).Front().header.stamp_ns);
+    }
+    return oldest_ns;
+  }
 
   // Where a frame lies, until the queue changes.
   struct Place {

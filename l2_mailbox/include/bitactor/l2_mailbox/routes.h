@@ -24,7 +24,9 @@ namespace bitactor::internal {
 // waits until it has seen each port without that mark (Fabric::ChangeRoutes).
 class Routes {
  public:
-  Routes() : routes_(std::make_unique<std::atomic<uint16_t>[]>(SlotTable::kSlots)) {}
+  Routes()
+      : routes_(std::make_unique<std::atomic<uint16_t>[]>(SlotTable::kSlots)),
+        mailboxes_(std::make_unique<std::atomic<uint16_t>[]>(SlotTable::kSlots)) {}
 
   // A route is the number of a shard, with kMarked while a mailbox of the slot takes no casts and
   // calls from everybody (Credits).
@@ -34,6 +36,11 @@ class Routes {
   uint32_t RouteOf(ActorId id) const { return RouteOfSlot(SlotTable::SlotOf(id)); }
   uint32_t ShardOf(ActorId id) const { return RouteOf(id) & kShardMask; }
   uint32_t ShardOfSlot(uint32_t slot) const { return RouteOfSlot(slot) & kShardMask; }
+  // For statistics; sends need the shard alone.
+  uint32_t MailboxOfSlot(uint32_t slot) const {
+    // Relaxed: epoch() orders it (R1).
+    return mailboxes_[slot].load(std::memory_order_relaxed);
+  }
   uint64_t epoch() const {
     // SYNC(routes-epoch): pairs with Commit(); who sees an epoch sees its routes. Sequentially
     // consistent for machines without a process barrier (PortCore::BeginPublication); it costs the
@@ -42,9 +49,11 @@ class Routes {
   }
 
   // Changes; Commit() makes them count.
-  void Set(uint32_t slot, uint32_t shard) {
+  void Set(uint32_t slot, uint16_t mailbox, uint32_t shard) {
+    // Relaxed: epoch() orders both (R1).
+    mailboxes_[slot].store(mailbox, std::memory_order_relaxed);
+    // Only the shard's bits change: marks come and go meanwhile.
     const uint32_t change = ShardOfSlot(slot) ^ shard;
-    // Relaxed: epoch() orders it (R1). Only the shard's bits change: marks come and go meanwhile.
     if (change != 0) {
       routes_[slot].fetch_xor(static_cast<uint16_t>(change), std::memory_order_relaxed);
     }
@@ -68,6 +77,7 @@ class Routes {
   }
 
   const std::unique_ptr<std::atomic<uint16_t>[]> routes_;
+  const std::unique_ptr<std::atomic<uint16_t>[]> mailboxes_;
   std::atomic<uint64_t> epoch_{0};
 };
 

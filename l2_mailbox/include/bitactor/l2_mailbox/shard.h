@@ -26,7 +26,13 @@
 #include "bitactor/persistence/journal.h"
 #include "bitactor/tracing/span_ring.h"
 
+namespace bitactor {
+struct ShardCounts;
+}  // namespace bitactor
+
 namespace bitactor::internal {
+
+class StatsPublisher;
 
 // Endpoints of one shard by id, two loads away.
 class EndpointTable {
@@ -39,6 +45,20 @@ class EndpointTable {
   // Puts `endpoint` (may be null) in place and returns what was there.
   std::unique_ptr<Endpoint> Exchange(uint32_t id, std::unique_ptr<Endpoint> endpoint);
   void ForEach(const std::function<void(Endpoint&)>& visit) const;
+  // Visits the endpoints of at most so many places from `id` on. Returns where to go on, 0: all
+  // were visited.
+  template <typename Visit>
+  uint32_t VisitFrom(uint32_t id, size_t places, Visit&& visit) const {
+    for (; places > 0 && id >> kPageBits < pages_.size(); --places) {
+      if (pages_[id >> kPageBits] == nullptr) {
+        id = ((id >> kPageBits) + 1) << kPageBits;
+        continue;
+      }
+      if (Endpoint* const endpoint = Find(id)) visit(*endpoint);
+      ++id;
+    }
+    return id >> kPageBits < pages_.size() ? id : 0;
+  }
 
  private:
   static constexpr unsigned kPageBits = 10;
@@ -100,6 +120,11 @@ class Shard final : public Poller {
   void Remove(Endpoint& endpoint);
   Endpoint* Find(ActorId id) const { return endpoints_.Find(static_cast<uint32_t>(id)); }
   void ForEachEndpoint(const std::function<void(Endpoint&)>& visit) { endpoints_.ForEach(visit); }
+  // As EndpointTable::VisitFrom().
+  template <typename Visit>
+  uint32_t VisitEndpoints(uint32_t from, size_t places, Visit&& visit) {
+    return endpoints_.VisitFrom(from, places, visit);
+  }
 
   // Handles what waits for an endpoint that accepts again.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
@@ -126,6 +151,14 @@ class Shard final : public Poller {
   // Poller.
   size_t Poll() override;
   bool HasWork() override;
+  // Asked when the shard is about to sleep.
+  uint64_t NextDeadlineNs() override;
+
+  // Whom the shard tells of its rounds. Before the first Poll(); none without it.
+  void PublishTo(StatsPublisher* stats) {
+    stats_ = stats;
+    stats_due_ns_ = 0;
+  }
 
   void DeadLetterFrame(DeadLetterCause cause, const Frame& frame);
 
@@ -144,6 +177,8 @@ class Shard final : public Poller {
   // Frames that wait in lanes, spills, queues and the overflow, and answers that wait for the disk.
   // This shard's thread.
   uint64_t QueuedFrames();
+  // What it has to tell at `now_ns`. This shard's thread.
+  ShardCounts Counts(uint64_t now_ns);
 
  private:
   bool Deliver(Frame& frame);
@@ -182,6 +217,9 @@ class Shard final : public Poller {
   void ReadClock();
   size_t RunTasks();
   void NoteJournalFull();
+  [[gnu::noinline]] void BeginRoundOfStats();
+  [[gnu::noinline]] void CountIdleRound();
+  void Bury();
 
   FabricState* const state_;
   const uint32_t index_;
@@ -195,6 +233,9 @@ class Shard final : public Poller {
   SpanRing spans_;
   BatchMeter meter_;
   bool clock_is_fresh_ = false;
+  uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
+  StatsPublisher* stats_ = nullptr;
+  uint32_t idle_rounds_ = 0;
   uint64_t held_frames_ = 0;
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none
