@@ -17,6 +17,12 @@ constexpr char kShardPrefix[] = "shard-";
 
 }  // namespace
 
+absl::Status internal::NoJournalsError(const std::string& set_dir) {
+  return absl::NotFoundError(
+      absl::StrCat(set_dir, ": no journal here: a journal set has a folder ", kShardPrefix,
+                   "NN for each shard; name the folder that was given to --journal"));
+}
+
 std::string ShardJournalDir(const std::string& set_dir, uint32_t shard) {
   return absl::StrFormat("%s/%s%02d", set_dir, kShardPrefix, shard);
 }
@@ -40,11 +46,7 @@ absl::Status ScanJournals(FileSystem& files, const std::string& set_dir,
                           const std::function<bool(const RecoveredFrame&)>& visit) {
   absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(files, set_dir);
   if (!shards.ok()) return shards.status();
-  if (shards->empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(set_dir, ": no journal here: a journal set has a folder ", kShardPrefix,
-                     "NN for each shard; name the folder that was given to --journal"));
-  }
+  if (shards->empty()) return internal::NoJournalsError(set_dir);
   for (const uint32_t shard : *shards) {
     const std::string dir = ShardJournalDir(set_dir, shard);
     absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);

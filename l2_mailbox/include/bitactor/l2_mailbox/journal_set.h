@@ -36,6 +36,11 @@ absl::StatusOr<std::vector<uint32_t>> ListShardJournals(FileSystem& files,
 absl::Status ScanJournals(FileSystem& files, const std::string& set_dir,
                           const std::function<bool(const RecoveredFrame&)>& visit);
 
+namespace internal {
+// Why a folder is no set of journals.
+absl::Status NoJournalsError(const std::string& set_dir);
+}  // namespace internal
+
 }  // namespace bitactor
 
 #endif  // BITACTOR_L2_MAILBOX_JOURNAL_SET_H_
