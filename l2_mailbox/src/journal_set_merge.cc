@@ -58,6 +58,8 @@ absl::StatusOr<std::unique_ptr<JournalSetMerge>> JournalSetMerge::Open(const std
     }
     wanted.target = id;
   }
+  merge->last_boot_ = merge->routes_.last_boot();
+  merge->last_epoch_ = merge->routes_.last_epoch();
   if (wanted.mailbox.has_value()) merge->slots_ = merge->routes_.SlotsEverOf(*wanted.mailbox);
   if (absl::Status status = merge->CutOff(set_dir); !status.ok()) return status;
   for (Source& source : merge->sources_) {
@@ -88,7 +90,7 @@ absl::Status JournalSetMerge::ReadRuntimeRecords(Source& source, const std::stri
   RouteMark at;
   for (const Record& record : history) {
     at.key_ns = std::max(at.key_ns, record.frame().header.stamp_ns);
-    if (NoteRuntimeRecord(at, record) != RuntimeRecord::kOther) source.marks.push_back(at);
+    if (NoteRuntimeRecord(at, record)) source.marks.push_back(at);
   }
   if (!history.status().ok()) {
     source.damage = history.status();
@@ -97,25 +99,23 @@ absl::Status JournalSetMerge::ReadRuntimeRecords(Source& source, const std::stri
   return absl::OkStatus();
 }
 
-JournalSetMerge::RuntimeRecord JournalSetMerge::NoteRuntimeRecord(RouteMark& at,
-                                                                  const Record& record) {
+bool JournalSetMerge::NoteRuntimeRecord(RouteMark& at, const Record& record) {
   BootRecord start;
   RoutingRecord change;
   NameRecord name;
-  bool is_new = false;
   if (ReadAs(record, start)) {
-    is_new = routes_.NoteStart(start);
+    routes_.NoteStart(start);
     at.boot = start.boot;
     at.epoch = 0;  // that of the start
   } else if (ReadAs(record, change)) {
-    is_new = routes_.NoteChange(at.boot, change);
+    routes_.NoteChange(at.boot, change);
     at.epoch = change.epoch;
   } else {
     if (ReadAs(record, name)) names_[name.id] = name;
-    return RuntimeRecord::kOther;
+    return false;
   }
   at.position = record.position();
-  return is_new ? RuntimeRecord::kNewRoutes : RuntimeRecord::kKnownRoutes;
+  return true;
 }
 
 absl::Status JournalSetMerge::CutOff(const std::string& set_dir) {
@@ -245,11 +245,11 @@ void JournalSetMerge::Fill(Source& source) {
 }
 
 void JournalSetMerge::TakeRuntimeRecord(Source& source, const Record& record) {
-  const RuntimeRecord kind = NoteRuntimeRecord(source.at, record);
-  if (kind == RuntimeRecord::kOther) return;
+  if (!NoteRuntimeRecord(source.at, record)) return;
   source.table = TableOf(source.at);
   // What it gave the mailbox was not known when the index was asked.
-  if (kind == RuntimeRecord::kNewRoutes && source.of_targets.has_value()) {
+  const bool is_new = source.at.boot > last_boot_ || source.at.epoch > last_epoch_;
+  if (is_new && source.of_targets.has_value()) {
     ReadAll(source, source.of_targets->next_position());
   }
 }

@@ -61,12 +61,6 @@ class JournalSetMerge {
   std::string_view NameOf(ActorId id) const;
 
  private:
-  enum class RuntimeRecord : uint8_t {
-    kOther,        // nothing of routes
-    kKnownRoutes,  // a start or a change of routes that another journal told of, or this one before
-    kNewRoutes,    // one that nobody told of yet
-  };
-
   struct Source {
     uint32_t shard;
     JournalReader reader;
@@ -100,7 +94,8 @@ class JournalSetMerge {
   // All records from there, whatever their target.
   void ReadAll(Source& source, Position from);
   // What a record of the runtime says; `at` becomes what stands behind the frames that follow it.
-  RuntimeRecord NoteRuntimeRecord(RouteMark& at, const Record& record);
+  // True when they are routed by another table than before.
+  bool NoteRuntimeRecord(RouteMark& at, const Record& record);
   void TakeRuntimeRecord(Source& source, const Record& record);
   std::shared_ptr<const SlotTable> TableOf(const RouteMark& at);
   bool MayBeWanted(uint32_t target) const;
@@ -113,7 +108,9 @@ class JournalSetMerge {
   FileSystem& files_;
   RouteHistory routes_;
   std::map<uint32_t, NameRecord> names_;  // by id
-  SlotSet slots_;                         // that options_.mailbox ever had
+  SlotSet slots_;                         // that options_.mailbox ever had,
+  uint32_t last_boot_ = 0;                // until this start
+  uint64_t last_epoch_ = 0;               // and this change
   std::vector<Source> sources_;           // by shard
   Source* given_ = nullptr;
   uint64_t looks_ = 0;  // so far

@@ -38,14 +38,12 @@ absl::StatusOr<SlotTable> MakeSlotTable(uint32_t mailboxes,
   return table;
 }
 
-bool RouteHistory::NoteStart(const BootRecord& start) {
-  return starts_.emplace(start.boot, start).second;
-}
+void RouteHistory::NoteStart(const BootRecord& start) { starts_.emplace(start.boot, start); }
 
-bool RouteHistory::NoteChange(uint32_t boot, const RoutingRecord& change) {
+void RouteHistory::NoteChange(uint32_t boot, const RoutingRecord& change) {
   uint64_t& last = last_epoch_[boot];
   last = std::max(last, change.epoch);
-  return changes_.emplace(change.epoch, change).second;
+  changes_.emplace(change.epoch, change);
 }
 
 uint64_t RouteHistory::EpochAtStart(uint32_t boot) const {

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/fabric.h"
+#include "bitactor/persistence/journal.h"
 #include "bitactor/persistence/journal_index.h"
 #include "support/causal_program.h"
 #include "support/seed.h"
@@ -238,6 +239,76 @@ TEST_F(ReplayTest, GoesOnWithWhatALiveFabricAppends) {
   send(5);
   EXPECT_THAT(ValuesOf(replay), ElementsAre(5));
   EXPECT_TRUE(replay.status().ok()) << replay.status();
+}
+
+TEST_F(ReplayTest, LooksForCausesThatWereAppendedSinceAJournalHadNoMore) {
+  FabricOptions options = Options();
+  options.shards = 2;
+  auto fabric = Start(options);
+  std::vector<Address> on(2);  // one on each shard
+  for (int i = 0; on[0] == Address{} || on[1] == Address{}; ++i) {
+    const Address name = fabric->Intern(absl::StrCat("name", i));
+    on[fabric->ShardOf(name.id)] = name;
+  }
+  fabric->Serve(fabric->NameOf(on[0].id), [](const Message&, Sender&) {});
+  fabric->Serve(fabric->NameOf(on[1].id),
+                [&](const Message&, Sender& out) { out.Send(on[0], Number{3}); });
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(on[0], Number{1}), SendResult::kOk);
+  fabric->WaitIdle();
+  FabricReplay replay = MustOpen(files_);
+  const ReplayedMessage* first = replay.Next();  // shard 1 has nothing
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->As<Number>().value, 1u);
+  ASSERT_EQ(port.Send(on[1], Number{2}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_THAT(ValuesOf(replay), ElementsAre(2, 3));
+}
+
+TEST_F(ReplayTest, AMailboxIsGivenWhatCameToItSinceTheReplayWasOpened) {
+  auto fabric = Start(Options());
+  std::vector<Address> names;
+  for (int i = 0; i < 30; ++i) {
+    names.push_back(fabric->Serve(absl::StrCat("name", i), [](const Message&, Sender&) {}));
+  }
+  FabricReplay replay = MustOpen(files_, {.mailbox = 7});
+  ASSERT_TRUE(fabric->AddMailbox(7, 1000).ok());
+  Port port = fabric->OpenPort();
+  std::vector<uint64_t> sent;
+  for (const Address& name : names) {
+    const auto value = static_cast<uint64_t>(name.id);
+    ASSERT_EQ(port.Send(name, Number{value}), SendResult::kOk);
+    if (fabric->slot_table().MailboxOf(name.id) == 7) sent.push_back(value);
+  }
+  fabric->WaitIdle();
+  EXPECT_GT(sent.size(), 20u);
+  EXPECT_EQ(ValuesOf(replay), sent);
+}
+
+TEST_F(ReplayTest, WithoutItsBeginningAJournalDoesNotTellTheMailbox) {
+  FabricOptions options = Options();
+  options.shards = 1;
+  auto fabric = Start(options);
+  const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
+  const uint32_t mailbox = fabric->slot_table().MailboxOf(a.id);
+  Port port = fabric->OpenPort();
+  const auto send = [&](uint64_t value) {
+    ASSERT_EQ(port.Send(a, Number{value}), SendResult::kOk);
+    fabric->WaitIdle();
+  };
+  for (uint64_t i = 0; i < 2'000; ++i) ASSERT_NO_FATAL_FAILURE(send(i));
+  Journal& journal = *fabric->shard(0).journal();
+  ASSERT_TRUE(journal.Retain({.before = journal.tail()}).ok());
+  FabricReplay of_target = MustOpen(files_, {.target = a.id});
+  const ReplayedMessage* first = of_target.Next();
+  ASSERT_NE(first, nullptr);
+  EXPECT_GT(first->As<Number>().value, 0u);
+  EXPECT_EQ(first->mailbox(), std::nullopt);
+  EXPECT_EQ(first->boot(), 0u);
+  FabricReplay of_mailbox = MustOpen(files_, {.mailbox = mailbox});
+  EXPECT_EQ(of_mailbox.Next(), nullptr);
+  EXPECT_EQ(of_mailbox.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(of_mailbox.status().message(), HasSubstr("the record of its start was removed"));
 }
 
 // Random programs whose routes change, against what their handlers saw.

@@ -35,10 +35,13 @@ absl::StatusOr<SlotTable> MakeSlotTable(uint32_t mailboxes,
 // Cost: a table that follows one that is kept costs one change, else all of them.
 class RouteHistory {
  public:
-  // Each is true when it was not known.
-  bool NoteStart(const BootRecord& start);
-  bool NoteChange(uint32_t boot, const RoutingRecord& change);
+  // In any order; again is no harm.
+  void NoteStart(const BootRecord& start);
+  void NoteChange(uint32_t boot, const RoutingRecord& change);
 
+  // The greatest of all; 0: none.
+  uint32_t last_boot() const { return starts_.empty() ? 0 : starts_.rbegin()->first; }
+  uint64_t last_epoch() const { return changes_.empty() ? 0 : changes_.rbegin()->first; }
   // Of a start, before its own changes.
   uint64_t EpochAtStart(uint32_t boot) const;
   // Null when the journals do not tell of this start.
