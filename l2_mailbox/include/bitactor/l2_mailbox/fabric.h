@@ -212,6 +212,12 @@ class Fabric {
   std::vector<SpanRecord> Spans();
   uint64_t spans_dropped() const { return spans_dropped_; }
 
+  // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
+  // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By
+  // shard, what was removed. kFailedPrecondition: no journals, stopped, or on_recovered, which needs all
+  // records. Else the file system's error.
+  absl::StatusOr<std::vector<RetentionReport>> Retain(const RetentionOptions& options);
+
   // Stops the shards' threads and seals the journals. What is queued stays unhandled. The first
   // error of the journals.
   absl::Status Stop();
@@ -231,7 +237,6 @@ class Fabric {
   explicit Fabric(FabricOptions options);
   absl::Status Validate() const;
   absl::Status OpenJournals();
-  void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
   absl::Status MakeRoutes();
   void SetRoutes(const SlotTable& table, uint64_t epoch);
