@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l1_core/parking_spot.h"
+#include "bitactor/l2_mailbox/delivery_state.h"
 #include "bitactor/l2_mailbox/fabric_stats.h"
 #include "bitactor/l2_mailbox/quarantine_file.h"
 #include "bitactor/l2_mailbox/stats_file.h"
@@ -69,6 +70,8 @@ absl::Status OutOfRange(std::string_view option, uint64_t value, std::string_vie
       absl::StrFormat("FabricOptions::%s is %d; allowed is %s", option, value, allowed));
 }
 
+// A start reads that many in some ten milliseconds, and writing a snapshot takes some.
+constexpr uint64_t kRecordsWorthASnapshot = 65536;
 constexpr size_t kMaxQuarantineFrames = size_t{1} << 20;
 constexpr size_t kMaxHeldAnswers = size_t{1} << 20;
 constexpr size_t kMinBlockPoolBytes = size_t{64} << 10;
@@ -258,38 +261,21 @@ absl::Status Fabric::OpenJournals() {
   if (group_ != nullptr) {
     if (absl::Status status = OpenAndCloseOthers(journal_options); !status.ok()) return status;
   }
-  return ScanJournals(files, options_.journal_dir, [this](const RecoveredFrame& recovered) {
-    NoteRecovered(recovered);
-    return true;
-  });
-}
-
-void Fabric::NoteRecovered(const RecoveredFrame& recovered) {
-  const FrameHeader& header = recovered.frame.header;
-  last_boot_ = std::max(last_boot_, recovered.boot);
-  max_stamp_ns_ = std::max(max_stamp_ns_, header.stamp_ns);
-  if (!IsPort(ActorId{header.target})) max_id_seen_ = std::max(max_id_seen_, header.target);
-  if (header.kind == FrameKind::kSystem && header.type == TypeId<NameRecord>()) {
-    NameRecord record;
-    std::memcpy(&record, recovered.frame.payload, sizeof(record));
-    max_id_seen_ = std::max(max_id_seen_, record.id);
-    AdoptName(record);
-  } else if (header.kind == FrameKind::kSystem &&
-             header.type == TypeId<internal::RoutingRecord>()) {
-    internal::RoutingRecord record;
-    std::memcpy(&record, recovered.frame.payload, sizeof(record));
-    recovered_routing_[record.epoch] = record;
-  } else if (IncarnationOf(header.message_id) == 0 && header.kind != FrameKind::kTimer) {
-    // Sources that keep their identity: what their targets have taken is not sent again.
-    const uint64_t sequence = SequenceOf(header.message_id);
-    uint64_t& watermark = state_.watermarks[internal::WatermarkKey{
-        header.source, header.target,
-        internal::OrderClass(header.kind, static_cast<Priority>(header.priority))}];
-    watermark = std::max(watermark, sequence);
-    uint64_t& of_source = state_.max_watermark_of_source[header.source];
+  absl::StatusOr<internal::DeliveryReport> report =
+      internal::ReadDeliveryState(files, options_.journal_dir, options_.on_recovered);
+  if (!report.ok()) return report.status();
+  internal::DeliveryState& delivered = report->state;
+  last_boot_ = delivered.last_boot;
+  max_stamp_ns_ = delivered.max_stamp_ns;
+  max_id_seen_ = delivered.max_id;
+  recovered_routing_ = std::move(delivered.routing);
+  for (const auto& [id, name] : delivered.names) AdoptName(name);
+  for (const auto& [key, sequence] : delivered.watermarks) {
+    uint64_t& of_source = state_.max_watermark_of_source[key.source];
     of_source = std::max(of_source, sequence);
   }
-  if (options_.on_recovered) options_.on_recovered(recovered);
+  state_.watermarks = std::move(delivered.watermarks);
+  return absl::OkStatus();
 }
 
 void Fabric::AdoptName(const NameRecord& record) {
@@ -557,6 +543,34 @@ CorruptionReport Fabric::Corruption() const {
   return report;
 }
 
+absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(const RetentionOptions& options) {
+  MutexLock routing(&routing_mutex_);
+  if (options_.journal_dir.empty() || stopped()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("there are no records to remove: the fabric ",
+                     stopped() ? "has stopped" : "has no journals (FabricOptions::journal_dir)"));
+  }
+  if (options_.on_recovered) {
+    return absl::FailedPreconditionError(
+        "no record may be removed: this fabric's owner reads every one at the start "
+        "(FabricOptions::on_recovered)");
+  }
+  absl::StatusOr<internal::DeliveryReport> saved =
+      internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir, /*at_least=*/1);
+  if (!saved.ok()) return saved.status();
+  // What the snapshot knows of outlives what is removed.
+  if (absl::Status status = Commit(); !status.ok()) return status;
+  std::vector<RetentionReport> reports;
+  for (auto& shard : shards_) {
+    RetentionOptions of_shard = options;
+    of_shard.keep_from = std::min(options.keep_from, saved->state.ends[shard->index()].last);
+    absl::StatusOr<RetentionReport> report = shard->journal()->Retain(of_shard);
+    if (!report.ok()) return report.status();
+    reports.push_back(*report);
+  }
+  return reports;
+}
+
 absl::Status Fabric::Stop() {
   MutexLock routing(&routing_mutex_);  // whoever waits for a shard gets there first
   if (stopped()) return absl::OkStatus();
@@ -574,6 +588,10 @@ absl::Status Fabric::Stop() {
   if (!options_.journal_dir.empty()) {
     first.Update(WriteQuarantineFile(*options_.journal.files, options_.journal_dir,
                                      state_.incarnation, Corruption().quarantined, Quarantined()));
+    // Without it the next start reads more, and says what is wrong if something is.
+    internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir,
+                                kRecordsWorthASnapshot)
+        .IgnoreError();
   }
   return first;
 }

@@ -9,6 +9,7 @@
 #include "bitactor/l1_core/parking_spot.h"
 #include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/l2_mailbox/handover.h"
+#include "bitactor/l2_mailbox/route_history.h"
 
 namespace bitactor {
 namespace {
@@ -16,11 +17,6 @@ namespace {
 using internal::Baggage;
 using internal::RoutingRecord;
 using internal::SlotSet;
-
-absl::Status Apply(const RoutingRecord& change, SlotTable& table) {
-  return change.weight != 0 ? table.Join(change.mailbox, change.weight)
-                            : table.Leave(change.mailbox);
-}
 
 // Slots by the shard that gives or takes them.
 using SlotsOfShards = std::map<uint32_t, SlotSet>;
@@ -34,16 +30,12 @@ SlotTable Fabric::slot_table() const {
 
 // The table that FabricOptions::mailboxes makes, changed as the journals tell.
 absl::Status Fabric::MakeRoutes() {
+  const uint64_t epoch = recovered_routing_.empty() ? 0 : recovered_routing_.rbegin()->first;
+  absl::StatusOr<SlotTable> table =
+      internal::MakeSlotTable(options_.mailboxes, recovered_routing_, epoch);
+  if (!table.ok()) return table.status();
   MutexLock lock(&mutex_);
-  for (uint32_t mailbox = 0; mailbox < options_.mailboxes; ++mailbox) {
-    if (absl::Status status = slots_.Join(mailbox); !status.ok()) return status;
-  }
-  uint64_t epoch = 0;
-  for (const auto& [of_epoch, change] : recovered_routing_) {
-    // With other FabricOptions::mailboxes than before, a change may have nothing to change.
-    Apply(change, slots_).IgnoreError();
-    epoch = of_epoch;
-  }
+  slots_ = *std::move(table);
   recovered_routing_.clear();
   SetRoutes(slots_, epoch);
   return absl::OkStatus();
@@ -97,7 +89,7 @@ absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
   }
   const RoutingRecord change{state_.routes.epoch() + 1, mailbox, weight};
   SlotTable table = slot_table();
-  if (absl::Status status = Apply(change, table); !status.ok()) return status;
+  if (absl::Status status = internal::ApplyChange(change, table); !status.ok()) return status;
   SlotsOfShards out;
   SlotsOfShards in;
   for (uint32_t slot = 0; slot < SlotTable::kSlots; ++slot) {
@@ -146,7 +138,11 @@ absl::Status Fabric::ChangeRoutes(uint32_t mailbox, uint32_t weight) {
   absl::Status durable;
   for (uint32_t i = 0; i < state_.shards; ++i) durable.Update(WaitDurable(i));
   for (const auto& [q, slots] : in) {  // H6
-    RunOnShard(q, [this, q = q, &baggage] { shards_[q]->EndIncoming(std::move(baggage[q])); });
+    RunOnShard(q, [this, q = q, &baggage, &change] {
+      shards_[q]->EndIncoming(std::move(baggage[q]));
+      // Once more: stamped above all that P served, so that what Q serves of it is replayed later.
+      shards_[q]->JournalSystemRecord(TypeId<RoutingRecord>(), 0, &change, sizeof(change));
+    });
   }
   MutexLock tables(&mutex_);
   slots_ = std::move(table);

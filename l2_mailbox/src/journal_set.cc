@@ -17,6 +17,12 @@ constexpr char kShardPrefix[] = "shard-";
 
 }  // namespace
 
+absl::Status internal::NoJournalsError(const std::string& set_dir) {
+  return absl::NotFoundError(
+      absl::StrCat(set_dir, ": no journal here: a journal set has a folder ", kShardPrefix,
+                   "NN for each shard; name the folder that was given to --journal"));
+}
+
 std::string ShardJournalDir(const std::string& set_dir, uint32_t shard) {
   return absl::StrFormat("%s/%s%02d", set_dir, kShardPrefix, shard);
 }
@@ -40,30 +46,32 @@ absl::Status ScanJournals(FileSystem& files, const std::string& set_dir,
                           const std::function<bool(const RecoveredFrame&)>& visit) {
   absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(files, set_dir);
   if (!shards.ok()) return shards.status();
-  if (shards->empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(set_dir, ": no journal here: a journal set has a folder ", kShardPrefix,
-                     "NN for each shard; name the folder that was given to --journal"));
-  }
+  if (shards->empty()) return internal::NoJournalsError(set_dir);
   for (const uint32_t shard : *shards) {
-    const std::string dir = ShardJournalDir(set_dir, shard);
-    absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
+    absl::StatusOr<JournalReader> reader =
+        JournalReader::Open(ShardJournalDir(set_dir, shard), files);
     if (!reader.ok()) return reader.status();
-    uint32_t boot = 0;
-    auto history = reader->Replay();
-    for (const Record& record : history) {
-      const Frame& frame = record.frame();
-      if (frame.header.kind == FrameKind::kSystem &&
-          frame.header.type == TypeId<internal::BootRecord>()) {
-        internal::BootRecord record_of_boot;
-        std::memcpy(&record_of_boot, frame.payload, sizeof(record_of_boot));
-        boot = record_of_boot.boot;
-      }
-      if (!visit({shard, boot, record.position(), frame, record.bytes()})) break;
-    }
-    if (!history.status().ok()) return history.status();
+    const absl::Status status =
+        internal::ScanJournal(*reader, shard, Position::Begin(), /*boot=*/0, visit);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status internal::ScanJournal(const JournalReader& reader, uint32_t shard, Position from,
+                                   uint32_t boot,
+                                   const std::function<bool(const RecoveredFrame&)>& visit) {
+  History history = reader.Replay({.from = from});
+  for (const Record& record : history) {
+    const Frame& frame = record.frame();
+    if (frame.header.kind == FrameKind::kSystem && frame.header.type == TypeId<BootRecord>()) {
+      BootRecord record_of_boot;
+      std::memcpy(&record_of_boot, frame.payload, sizeof(record_of_boot));
+      boot = record_of_boot.boot;
+    }
+    if (!visit({shard, boot, record.position(), frame, record.bytes()})) break;
+  }
+  return history.status();
 }
 
 }  // namespace bitactor

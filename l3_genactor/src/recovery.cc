@@ -11,41 +11,6 @@ namespace bitactor {
 
 namespace internal {
 
-absl::StatusOr<Cut> Cut::At(FileSystem& files, const std::string& set_dir, const Place& place) {
-  Cut cut;
-  cut.place = place;
-  uint64_t greatest_before_ns = 0;
-  std::optional<uint64_t> stamp_at_place_ns;
-  Position last;
-  bool has_journal = false;
-  const absl::Status scanned = ScanJournals(files, set_dir, [&](const RecoveredFrame& recovered) {
-    if (recovered.journal != place.shard) return false;
-    has_journal = true;
-    last = recovered.position;
-    if (recovered.position < place.position) {
-      greatest_before_ns = std::max(greatest_before_ns, recovered.frame.header.stamp_ns);
-      return true;
-    }
-    if (recovered.position == place.position) {
-      stamp_at_place_ns = recovered.frame.header.stamp_ns;
-    }
-    return false;
-  });
-  if (!scanned.ok()) return scanned;
-  if (!has_journal) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(set_dir, ": shard ", place.shard, " has no journal in this set"));
-  }
-  if (!stamp_at_place_ns.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(set_dir, ": no frame begins at ", place.shard, ":", place.position.ToString(),
-                     "; the nearest one that was looked at is at ", place.shard, ":",
-                     last.ToString(), "; `bitactor journal dump` lists the positions"));
-  }
-  cut.bound_ns = std::max(*stamp_at_place_ns, greatest_before_ns + 1);
-  return cut;
-}
-
 void Recovery::Note(const RecoveredFrame& recovered) {
   const FrameHeader& header = recovered.frame.header;
   if (header.target == 0 || IsPort(ActorId{header.target})) return;

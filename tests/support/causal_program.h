@@ -4,10 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bitactor/l2_mailbox/fabric.h"
@@ -15,14 +19,19 @@
 
 namespace bitactor::test {
 
+// Source and message id.
+using MessageName = std::pair<ActorId, uint64_t>;
+// By mailbox.
+using HandledCounts = std::array<uint64_t, VectorClock::kParticipants>;
+
 // One to four shards, lanes from two slots on, up to nine mailboxes (some served late, some suspended
 // at times) and four ports that call, close and open again. Messages of four priorities.
 //
 // Threads: Step() and Close() of one port by one thread each; the rest by the one that made it.
 class CausalProgram {
  public:
-  // `clock`: with it the fabric has no threads.
-  CausalProgram(uint64_t seed, TickClock* clock) : random_(seed) {
+  // `clock`: with it the fabric has no threads. `files`: with them it journals below "run".
+  CausalProgram(uint64_t seed, TickClock* clock, FileSystem* files = nullptr) : random_(seed) {
     FabricOptions options;
     options.shards = 1 + static_cast<uint32_t>(random_() % 4);
     options.mailboxes = 8;
@@ -31,6 +40,13 @@ class CausalProgram {
     options.threads = clock == nullptr;
     options.clock = clock;
     if (clock != nullptr) options.start_time_ns = 1'000'000'000;
+    if (files != nullptr) {
+      journalled_ = clock != nullptr;
+      options.journal_dir = "run";
+      options.journal.files = files;
+      options.journal.segment_bytes = 64 << 10;
+      options.journal.prepare_ahead = false;
+    }
     fabric_ = Fabric::Start(options).value();
     mailboxes_.resize(2 + random_() % 8);
     for (uint32_t i = 0; i < mailboxes_.size(); ++i) {
@@ -64,6 +80,7 @@ class CausalProgram {
     }
     const Address target = mailboxes_[random() % mailboxes_.size()].address;
     ++outside.clock.known[outside.participant];
+    NoteSend(outside.participant, outside.clock, outside.handled_before);
     const Tagged tag{outside.clock, outside.participant, static_cast<uint32_t>(random() % 6)};
     const auto priority = static_cast<Priority>(random() % kPriorities);
     // Only a mailbox that is served from the beginning, and never suspended, answers.
@@ -71,7 +88,9 @@ class CausalProgram {
       const absl::StatusOr<Frame> answer =
           outside.port.Call(target, tag, 120'000'000'000, priority);
       if (answer.ok()) {
-        outside.clock.Learn(Message(*answer).As<Tagged>().clock);
+        const auto learned = Message(*answer).As<Tagged>();
+        outside.clock.Learn(learned.clock);
+        Learn(HandledBefore(learned), outside.handled_before);
         ++outside.answered;
         ++outside.sent;
         return;
@@ -148,6 +167,23 @@ class CausalProgram {
   uint64_t handled() const { return handled_; }
   uint64_t refused() const { return refused_; }
   uint64_t answered() const { return answered_; }
+  // By target, what it handled, in its order.
+  std::map<ActorId, std::vector<MessageName>> handled_by_target() const {
+    std::map<ActorId, std::vector<MessageName>> handled;
+    for (const Mailbox& mailbox : mailboxes_) handled[mailbox.address.id] = mailbox.handled_names;
+    return handled;
+  }
+  // What had been handled, to the knowledge of the sender, when this was sent: how many by each
+  // mailbox, in the order of mailboxes(). REQUIRES: journalled.
+  HandledCounts HandledBefore(const Tagged& tag) const {
+    const auto found = handled_before_.find({tag.sender, tag.clock.known[tag.sender]});
+    return found != handled_before_.end() ? found->second : HandledCounts{};
+  }
+  std::vector<ActorId> mailboxes() const {
+    std::vector<ActorId> ids;
+    for (const Mailbox& mailbox : mailboxes_) ids.push_back(mailbox.address.id);
+    return ids;
+  }
   uint64_t congested() const { return congested_; }
   uint64_t overtaken() const { return overtaken_; }
 
@@ -163,6 +199,8 @@ class CausalProgram {
     VectorClock clock;
     CausalWitness witness;
     uint64_t handled = 0;
+    std::vector<MessageName> handled_names;
+    HandledCounts handled_before{};
     uint64_t sent = 0;
     uint64_t violations = 0;
     uint64_t congested = 0;
@@ -173,6 +211,7 @@ class CausalProgram {
     Port port;
     std::mt19937_64 random;
     VectorClock clock;
+    HandledCounts handled_before{};
     uint64_t sent = 0;
     uint64_t refused = 0;
     uint64_t answered = 0;
@@ -189,12 +228,16 @@ class CausalProgram {
   void Handle(Mailbox& mailbox, const Message& m, Sender& out) {
     const auto tag = m.As<Tagged>();
     ++mailbox.handled;
+    mailbox.handled_names.push_back({m.source(), m.message_id()});
     mailbox.violations += !mailbox.witness.MayCome(tag, static_cast<size_t>(m.priority()));
     mailbox.clock.Learn(tag.clock);
+    Learn(HandledBefore(tag), mailbox.handled_before);
+    ++mailbox.handled_before[mailbox.participant];
     uint64_t& own = mailbox.clock.known[mailbox.participant];
     for (uint64_t n = tag.hops > 0 ? mailbox.random() % 3 : 0; n > 0; --n) {
       const Address to = mailboxes_[mailbox.random() % mailboxes_.size()].address;
       ++own;
+      NoteSend(mailbox.participant, mailbox.clock, mailbox.handled_before);
       ++mailbox.sent;
       const auto priority = static_cast<Priority>(mailbox.random() % kPriorities);
       if (out.Send(to, Tagged{mailbox.clock, mailbox.participant, tag.hops - 1}, priority) !=
@@ -205,11 +248,22 @@ class CausalProgram {
     }
     if (m.kind() == FrameKind::kCall) {
       ++own;
+      NoteSend(mailbox.participant, mailbox.clock, mailbox.handled_before);
       out.Reply(Tagged{mailbox.clock, mailbox.participant, 0});
     }
   }
 
+  static void Learn(const HandledCounts& from, HandledCounts& to) {
+    for (size_t i = 0; i < to.size(); ++i) to[i] = std::max(to[i], from[i]);
+  }
+  // Only where one thread does it all.
+  void NoteSend(uint32_t sender, const VectorClock& clock, const HandledCounts& handled) {
+    if (journalled_) handled_before_[{sender, clock.known[sender]}] = handled;
+  }
+
   std::mt19937_64 random_;
+  bool journalled_ = false;
+  std::map<std::pair<uint32_t, uint64_t>, HandledCounts> handled_before_;  // by sender and its send
   std::vector<Mailbox> mailboxes_;  // of a size that does not change
   std::vector<Outside> outside_;
   uint64_t handled_ = 0;

@@ -25,12 +25,6 @@ std::string Hex(std::span<const std::byte> bytes) {
       absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
-// With quotes. Bytes that are no UTF-8 become U+FFFD: JSON has no others.
-std::string JsonText(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', /*ensure_ascii=*/false,
-                                   nlohmann::json::error_handler_t::replace);
-}
-
 std::string TypeText(uint32_t type) {
   std::string name = pipeline::TypeNameOf(type);
   return name.empty() ? absl::StrFormat("%08x", type) : name;
@@ -169,6 +163,11 @@ void AppendHex(const PlacedRecord& placed, std::string& out) {
 }
 
 }  // namespace
+
+std::string JsonText(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', /*ensure_ascii=*/false,
+                                   nlohmann::json::error_handler_t::replace);
+}
 
 std::string Heading(RecordFormat format) {
   if (format != RecordFormat::kCsv) return "";

@@ -16,6 +16,9 @@ enum class RecordFormat : uint8_t {
   kCsv,   // the same as a row (RFC 4180), the fields as one JSON object
 };
 
+// With quotes. Bytes that are no UTF-8 become U+FFFD: JSON has no others.
+std::string JsonText(const std::string& text);
+
 // The first line of a file in this format; "" when it has none.
 std::string Heading(RecordFormat format);
 

@@ -269,6 +269,12 @@ class Fabric {
   std::vector<SpanRecord> Spans();
   uint64_t spans_dropped() const { return spans_dropped_; }
 
+  // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
+  // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By
+  // shard, what was removed. kFailedPrecondition: no journals, stopped, or on_recovered, which needs all
+  // records. Else the file system's error.
+  absl::StatusOr<std::vector<RetentionReport>> Retain(const RetentionOptions& options);
+
   // Stops the shards' threads, commits, gives away what answers were held, and seals the journals.
   // What is queued stays unhandled. The first error of the journals.
   absl::Status Stop();
@@ -299,7 +305,6 @@ class Fabric {
   // Commits, if any answer waits for that; the work done.
   size_t CommitForAnswers();
   absl::Status CommitForTheLastTime();
-  void NoteRecovered(const RecoveredFrame& recovered);
   absl::Status StartShards();
   absl::Status MakeRoutes();
   absl::Status StartStats(uint64_t start_ns);

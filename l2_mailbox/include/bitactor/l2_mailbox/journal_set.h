@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "bitactor/l1_core/file.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/persistence/journal_reader.h"
 #include "bitactor/persistence/position.h"
 
 namespace bitactor {
@@ -37,6 +38,15 @@ absl::StatusOr<std::vector<uint32_t>> ListShardJournals(FileSystem& files,
 // is before it); a set without journals is an error as well.
 absl::Status ScanJournals(FileSystem& files, const std::string& set_dir,
                           const std::function<bool(const RecoveredFrame&)>& visit);
+
+namespace internal {
+// Why a folder is no set of journals.
+absl::Status NoJournalsError(const std::string& set_dir);
+
+// One journal of a set from a record on, in the given start of the fabric.
+absl::Status ScanJournal(const JournalReader& reader, uint32_t shard, Position from, uint32_t boot,
+                         const std::function<bool(const RecoveredFrame&)>& visit);
+}  // namespace internal
 
 }  // namespace bitactor
 

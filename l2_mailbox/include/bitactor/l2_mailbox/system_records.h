@@ -24,7 +24,8 @@ struct BootRecord {
 
 // A mailbox joined or left: from here on this journal's messages were routed by the table of this
 // epoch. Each shard journals it; the messages of a slot that moved are in one journal before it and
-// in another behind it.
+// in another behind it. Who takes slots journals it again when it begins to serve them, with a stamp
+// above all of theirs in the other journal.
 struct RoutingRecord {
   static constexpr std::string_view kTypeName = "bitactor::RoutingRecord";
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,23 +20,6 @@
 namespace bitactor {
 
 namespace internal {
-
-// The set of frames before a place: of the place's own journal those at lower positions; of every
-// other one the longest beginning whose stamps are below `bound_ns`.
-//
-// bound = max(stamp of the place, 1 + greatest stamp before it in its journal). Whatever is in the
-// set has its causes in the set: a handler's sends are stamped above all that its shard had seen.
-// And each journal contributes a beginning, so every actor is in a state that it really was in.
-struct Cut {
-  Place place;
-  uint64_t bound_ns = 0;
-
-  static absl::StatusOr<Cut> At(FileSystem& files, const std::string& set_dir, const Place& place);
-  bool Contains(const RecoveredFrame& recovered) const {
-    return recovered.journal == place.shard ? recovered.position < place.position
-                                            : recovered.frame.header.stamp_ns < bound_ns;
-  }
-};
 
 // Where an actor's frames are: by boot, then by position, which is the order in which it handled
 // them, for it lives on one shard per boot.
