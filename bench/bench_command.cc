@@ -158,6 +158,8 @@ int RunBenchCommand(const BenchOptions& options, std::ostream& out, std::ostream
   RegisterDurabilityRows(registry);
   RegisterL2MailboxRows(registry);
   RegisterFabricRows(registry);
+  RegisterMergeRows(registry);
+  RegisterCrossCoreRows(registry);
   RegisterL3GenactorRows(registry);
   const TickClock clock;
   return RunBenchCommand(options, registry, clock, out, err);

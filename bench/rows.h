@@ -16,6 +16,8 @@ void RegisterPersistenceTailRows(Registry& registry);  // persistence_tail_bench
 void RegisterDurabilityRows(Registry& registry);       // durability_bench.cc
 void RegisterL2MailboxRows(Registry& registry);        // l2_mailbox_bench.cc
 void RegisterFabricRows(Registry& registry);           // fabric_bench.cc
+void RegisterMergeRows(Registry& registry);            // merge_bench.cc
+void RegisterCrossCoreRows(Registry& registry);        // cross_core_bench.cc: two cores
 void RegisterL3GenactorRows(Registry& registry);       // l3_genactor_bench.cc
 
 }  // namespace bitactor::bench
