@@ -21,7 +21,7 @@ namespace {
 
 constexpr uint64_t kWarmUpTrips = 1'000;
 constexpr uint64_t kWarmUpMessages = 32'768;
-constexpr uint64_t kSendsPerDispatch = 64;  // of the source, which then lets its shard go round
+constexpr uint64_t kSendsPerDispatch = 16;  // of the source, which then lets its shard go round
 
 // What the source of a stream tells itself: there is more to send.
 struct More {
