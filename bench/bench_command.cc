@@ -159,6 +159,8 @@ int RunBenchCommand(const BenchOptions& options, std::ostream& out, std::ostream
   RegisterL2MailboxRows(registry);
   RegisterFabricRows(registry);
   RegisterBlockRows(registry);
+  RegisterMergeRows(registry);
+  RegisterCrossCoreRows(registry);
   RegisterL3GenactorRows(registry);
   const TickClock clock;
   return RunBenchCommand(options, registry, clock, out, err);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/optimizer_guard.h"
+#include "bench/payload.h"
 #include "bench/rows.h"
 #include "bitactor/l2_mailbox/fabric.h"
 
@@ -16,14 +17,6 @@ namespace {
 
 constexpr uint64_t kBatch = 16;
 constexpr uint64_t kWarmUpMessages = 65'536;
-
-template <size_t kBytes>
-struct Payload {
-  static constexpr std::string_view kTypeName = kBytes == 16   ? "bench::Payload16"
-                                                : kBytes == 64 ? "bench::Payload64"
-                                                               : "bench::Payload128";
-  uint64_t words[kBytes / 8];
-};
 
 // One shard that this thread drives, with everything on; the journal only if `journal_dir` says so.
 absl::StatusOr<std::unique_ptr<Fabric>> StartFabric(const TickClock& clock,

@@ -17,6 +17,8 @@ void RegisterDurabilityRows(Registry& registry);       // durability_bench.cc
 void RegisterL2MailboxRows(Registry& registry);        // l2_mailbox_bench.cc
 void RegisterFabricRows(Registry& registry);           // fabric_bench.cc
 void RegisterBlockRows(Registry& registry);            // block_bench.cc
+void RegisterMergeRows(Registry& registry);            // merge_bench.cc
+void RegisterCrossCoreRows(Registry& registry);        // cross_core_bench.cc: two cores
 void RegisterL3GenactorRows(Registry& registry);       // l3_genactor_bench.cc
 
 }  // namespace bitactor::bench

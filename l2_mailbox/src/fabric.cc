@@ -307,6 +307,12 @@ absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_
                         name.size(), NameRecord::kMaxNameBytes, name.substr(0, 40)));
   }
   if (const std::optional<ActorId> known = Find(name)) return Address{*known};
+  if (internal::CurrentShard() != nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the name \"", std::string(name),
+        "\" is new, and a handler cannot intern it: who holds the names may be waiting "
+        "for its shard; intern it before messages come, handlers find it then"));
+  }
   MutexLock routing(&routing_mutex_);  // one at a time: known once it is in its place
   if (const std::optional<ActorId> known = Find(name)) return Address{*known};
   uint32_t id = 0;
@@ -359,6 +365,7 @@ std::vector<NameRecord> Fabric::Names() const {
 
 Address Fabric::Serve(std::string_view name, Handler handler, const MailboxOptions& options) {
   if (options.capacity_frames < 1 || options.capacity_frames > kMaxCapacityFrames) return {};
+  if (internal::CurrentShard() != nullptr) return {};  // as a new name: see TryIntern()
   const Address address = Intern(name);
   if (address.id == ActorId{0}) return address;
   MutexLock routing(&routing_mutex_);

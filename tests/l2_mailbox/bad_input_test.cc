@@ -197,6 +197,26 @@ TEST_F(BadInputTest, ADeadlineInThePastIsExpired) {
   ExpectOutcome({2}, DeadLetterCause::kExpired, 1);
 }
 
+TEST_F(BadInputTest, ACallWhoseDeadlineHasPassedIsAnsweredSo) {
+  Start(Options(&clock_));
+  Frame frame = MakeFrame(1);
+  frame.header.kind = FrameKind::kCall;
+  frame.header.deadline_us = 1;
+  PutSealed(frame);
+  clock_.Advance(5'000);
+  ExpectOutcome({}, DeadLetterCause::kExpired, 1);
+  // Relaxed: one thread.
+  const internal::ReplyLanes* replies =
+      fabric_->state().reply_lanes[port_.core()->index()].load(std::memory_order_relaxed);
+  SpscLane<Frame>& lane = *replies->from_shard[0];
+  ASSERT_EQ(lane.ReadTail(), 1u);
+  const Frame& answer = lane.At(0);
+  EXPECT_EQ(CheckFrame(answer.header), FrameFault::kOk);
+  EXPECT_EQ(answer.header.correlation_id, frame.header.message_id);
+  EXPECT_EQ(Message(answer).As<ErrorReply>().ToStatus().code(),
+            absl::StatusCode::kDeadlineExceeded);
+}
+
 TEST_F(BadInputTest, ASourceThatClaimsAnothersIdIsQuarantined) {
   Start(Options(&clock_));
   Port other = fabric_->OpenPort();
@@ -306,6 +326,47 @@ TEST_F(BadInputTest, AJournalThatRefusesInMidFlightLosesNothingUncounted) {
   EXPECT_GT(dead, 0u) << "it refused in mid-flight";
   EXPECT_EQ(seen_.size() + dead, sent);
   for (uint64_t i = 0; i < seen_.size(); ++i) ASSERT_EQ(seen_[i], i) << "no gap before the end";
+  EXPECT_TRUE(counters.AddUp());
+}
+
+TEST_F(BadInputTest, OneJournalThatRefusesInMidFlightStopsItsShardAlone) {
+  FabricOptions options = Options(&clock_);
+  options.shards = 2;
+  options.journal.files = &files_;
+  options.journal.prepare_ahead = false;
+  options.journal.segment_bytes = 64 << 10;
+  options.journal_dir = "run";
+  Start(options);
+  const uint32_t full = fabric_->ShardOf(store_.id);
+  uint64_t relayed = 0;
+  std::string name = "relay";
+  while (fabric_->ShardOf(fabric_->Intern(name).id) == full) name += "'";
+  const Address relay = fabric_->Serve(name, [&](const Message& m, Sender& out) {
+    ++relayed;
+    out.Send(store_, m.As<Number>());
+  });
+  files_.FailAllocations(absl::ResourceExhaustedError("No space left on device"));
+  uint64_t to_store = 0;
+  uint64_t to_relay = 0;
+  while (fabric_->Health().ok()) {
+    ASSERT_LT(to_store, 10'000u);
+    while (port_.Send(store_, Number{0}) == SendResult::kOk) ++to_store;
+    to_relay += port_.Send(relay, Number{0}) == SendResult::kOk ? 1 : 0;
+    fabric_->Poll();
+  }
+  EXPECT_EQ(port_.Send(store_, Number{0}), SendResult::kJournalFull);
+  // The other shard goes on. What it passes on is refused and counted.
+  for (int i = 0; i < 5; ++i, ++to_relay) {
+    ASSERT_EQ(port_.Send(relay, Number{0}), SendResult::kOk);
+    fabric_->WaitIdle();
+  }
+  EXPECT_EQ(relayed, to_relay);
+  const FabricCounters counters = fabric_->Counters();
+  const uint64_t dead = counters.dead_letters[static_cast<size_t>(DeadLetterCause::kJournalFull)];
+  EXPECT_GE(dead, 5u);
+  EXPECT_EQ(counters.dead_letters_total(), dead);
+  EXPECT_EQ(seen_.size() + dead, to_store + to_relay) << "of those for the store";
+  EXPECT_EQ(counters.delivered, seen_.size() + relayed);
   EXPECT_TRUE(counters.AddUp());
 }
 

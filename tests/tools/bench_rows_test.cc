@@ -104,7 +104,27 @@ TEST_F(BenchRowsRunTest, ListsTheNamesThatScriptsRead) {
                            "l1/zero_tick",
                            "l1/fiber_switch",
                            "l1/timer",
-                           "l2/route"}) {
+                           "l2/route",
+                           "machine/lane_rtt",
+                           "machine/lane_throughput",
+                           "machine/readerwriterqueue_rtt",
+                           "machine/readerwriterqueue_throughput",
+                           "l2/volatile/16",
+                           "l2/volatile/64",
+                           "l2/volatile/128",
+                           "l2/durable/16",
+                           "l2/durable/64",
+                           "l2/durable/128",
+                           "l2/route_changing",
+                           "l2/merge/2",
+                           "l2/merge/64",
+                           "l2/cross_core_rtt/16",
+                           "l2/cross_core_rtt/64",
+                           "l2/cross_core_rtt/128",
+                           "l2/throughput_2_shards/16",
+                           "l2/throughput_2_shards/64",
+                           "l2/throughput_2_shards/128",
+                           "l2/hop_at_half_load/64"}) {
     EXPECT_THAT(out_.str(), testing::HasSubstr(std::string(name) + " ")) << name;
   }
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
@@ -27,9 +28,11 @@ class ABSL_LOCKABLE Mutex {
   std::mutex mutex_;
 };
 
+// Of a Mutex or a FairMutex.
+template <typename M = Mutex>
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
-  explicit MutexLock(Mutex* mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+  explicit MutexLock(M* mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
     mutex_->Lock();
   }
   ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_->Unlock(); }
@@ -37,7 +40,7 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   MutexLock& operator=(const MutexLock&) = delete;
 
  private:
-  Mutex* const mutex_;
+  M* const mutex_;
 };
 
 class CondVar {
@@ -60,6 +63,37 @@ class CondVar {
 
  private:
   std::condition_variable condition_;
+};
+
+// A mutex that is had in the order in which it was asked for: a thread that gives it back and asks
+// again at once goes behind those that wait. For long work; it wakes all who wait at each change.
+class ABSL_LOCKABLE FairMutex {
+ public:
+  FairMutex() = default;
+  FairMutex(const FairMutex&) = delete;
+  FairMutex& operator=(const FairMutex&) = delete;
+
+  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    MutexLock lock(&mutex_);
+    const uint64_t turn = asked_++;
+    while (turn_ != turn) changed_.Wait(&mutex_);
+  }
+  void Unlock() ABSL_UNLOCK_FUNCTION() {
+    MutexLock lock(&mutex_);
+    ++turn_;
+    changed_.SignalAll();
+  }
+  // Threads that have it or wait for it.
+  uint64_t asking() const {
+    MutexLock lock(&mutex_);
+    return asked_ - turn_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  CondVar changed_;
+  uint64_t asked_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t turn_ ABSL_GUARDED_BY(mutex_) = 0;  // who has it, or will have it next
 };
 
 // Something that happens once, waited for by others.

@@ -2,6 +2,7 @@
 #ifndef BITACTOR_L2_MAILBOX_CAUSAL_MERGE_H_
 #define BITACTOR_L2_MAILBOX_CAUSAL_MERGE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -12,6 +13,7 @@
 #include "bitactor/l1_core/spsc_lane.h"
 #include "bitactor/l2_mailbox/frame_queue.h"
 #include "bitactor/l2_mailbox/quarantine.h"
+#include "bitactor/l2_mailbox/stamp_tournament.h"
 
 namespace bitactor::internal {
 
@@ -207,7 +209,7 @@ class BasicCausalMerge {
   // Lanes are added in the order of their ports' numbers, which breaks ties, and are never removed.
   Reader& AddLane(Lane* ring, bool own, bool spillable, LaneOrigin origin = {}) {
     lanes_.push_back(std::make_unique<Reader>(ring, own, spillable, origin));
-    heads_.push_back(kNever);
+    heads_.Reserve(lanes_.size());
     return *lanes_.back();
   }
   const std::vector<std::unique_ptr<Reader>>& lanes() const { return lanes_; }
@@ -219,42 +221,36 @@ class BasicCausalMerge {
   size_t Pass(size_t limit, Deliver&& deliver, OnFault&& on_fault) {
     uint64_t bound = kNever;
     size_t work = 0;
+    heads_.Clear();
     for (size_t i = 0; i < lanes_.size(); ++i) {
       Reader& lane = *lanes_[i];
       const uint64_t before = lane.tail();
       const uint64_t first_new = lane.Look(on_fault);
       work += lane.tail() - before;
-      if (first_new < bound) bound = first_new;
+      bound = std::min(bound, first_new);
       const Frame* head = lane.Head();
-      heads_[i] = head != nullptr ? head->header.stamp_ns : kNever;
+      if (head != nullptr) heads_.Enter(head->header.stamp_ns, static_cast<uint32_t>(i));
     }
     size_t delivered = 0;
-    bool go_on = true;
-    while (go_on && delivered < limit) {
-      size_t best = lanes_.size();
-      uint64_t least = bound;
-      uint64_t second = bound;  // frames of the best lane below this need no new comparison
-      for (size_t i = 0; i < heads_.size(); ++i) {
-        if (heads_[i] < least) {
-          second = least;
-          least = heads_[i];
-          best = i;
-        } else if (heads_[i] < second) {
-          second = heads_[i];
-        }
-      }
-      if (best == lanes_.size()) break;
-      Reader& lane = *lanes_[best];
+    bool go_on = limit > 0;
+    const StampTournament::Node end = StampTournament::End(bound);
+    StampTournament::Node first = heads_.Start(end);
+    while (go_on && first.stamp < bound) {
+      const StampTournament::Node second = heads_.RunnerUp(first, end);
+      // Frames of this lane below it come before the second.
+      const uint64_t below = second.stamp + static_cast<uint64_t>(first.where < second.where);
+      Reader& lane = *lanes_[first.lane()];
       Frame* head = lane.Head();
       do {
         go_on = deliver(*head);
         lane.Pop();
-        ++delivered;
+        go_on = ++delivered < limit && go_on;
         head = lane.Head();
-        least = head != nullptr ? head->header.stamp_ns : kNever;
-      } while (least < second && go_on && delivered < limit);
-      heads_[best] = least;
+        first.stamp = head != nullptr ? head->header.stamp_ns : kNever;
+      } while (first.stamp < below && go_on);
+      heads_.GoOn(first);
       lane.Release();
+      first = second;
     }
     for (const auto& lane : lanes_)
       lane->Release();  // faulty frames at a lane's head were popped without a delivery
@@ -284,8 +280,7 @@ class BasicCausalMerge {
   static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
   std::vector<std::unique_ptr<Reader>> lanes_;
-  std::vector<uint64_t>
-      heads_;  // stamp of each lane's head in the running pass, kNever when it has none
+  StampTournament heads_;  // of the running pass: the lanes that have something below A
 };
 
 using CausalMerge = BasicCausalMerge<SpscLane<Frame>>;

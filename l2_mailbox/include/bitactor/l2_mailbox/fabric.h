@@ -188,7 +188,7 @@ class Fabric {
 
   // The address of a name, which it keeps for good in this journal. What is sent there before
   // somebody serves it waits. A name that cannot be taken (empty, over 116 bytes, no space to
-  // journal it) gives the address of nobody, id 0; TryIntern says why.
+  // journal it, new and asked for by a handler) gives the address of nobody, id 0; TryIntern says why.
   Address Intern(std::string_view name);
   absl::StatusOr<Address> TryIntern(std::string_view name, uint32_t class_type = 0);
   // The id of a name that was interned or journalled.
@@ -202,7 +202,7 @@ class Fabric {
 
   // Handles every message to `name` with `handler`, on the shard that owns it. A handler that
   // throws loses that message to the dead letters. A name that cannot be taken, or a capacity out of
-  // range, gives the address of nobody, id 0.
+  // range, gives the address of nobody, id 0; so does a handler's asking, which does nothing.
   Address Serve(std::string_view name, Handler handler, const MailboxOptions& options = {});
   // What comes for a served name waits (all but answers, timers and the runtime's own messages),
   // until Resume() has it handled: it returns when that is done. Not from a handler. kNotFound:
@@ -336,8 +336,9 @@ class Fabric {
   bool running_ = false;              // since before the shards' threads began
   std::atomic<bool> stopped_{false};  // SYNC(fabric-stopped)
 
-  // Held by whoever needs an id to stay on its shard for a while, and by who moves it.
-  Mutex routing_mutex_;                                            // before mutex_
+  // Held by whoever needs an id to stay on its shard for a while, and by who moves it. Fair, so that
+  // changes back to back let the others in. Never taken on a shard's thread, for which its holder may wait.
+  FairMutex routing_mutex_;                                        // before mutex_
   std::map<uint64_t, internal::RoutingRecord> recovered_routing_;  // by epoch; for the start
 
   mutable Mutex mutex_;  // set-up: names and ports
