@@ -164,6 +164,7 @@ TEST_F(FabricDurabilityTest, SendDurableSaysWhereTheMessageIs) {
     ASSERT_TRUE(place.ok()) << place.status();
     EXPECT_EQ(place->shard, fabric_->ShardOf(echo.id));
     ExpectAddsUp();
+    port = Port();
     if (level == Durability::kProcess) {
       ASSERT_TRUE(fabric_->Stop().ok());
     } else {
@@ -179,7 +180,6 @@ TEST_F(FabricDurabilityTest, SendDurableSaysWhereTheMessageIs) {
     EXPECT_TRUE(status.ok()) << status;
     EXPECT_EQ(values.size(), 2u) << "what was posted before it is there as well";
     EXPECT_EQ(values[place->position.value()], 2u) << DurabilityName(level);
-    port = Port();
     fabric_ = nullptr;
   }
 }
