@@ -364,10 +364,23 @@ std::vector<NameRecord> Fabric::Names() const {
 }
 
 Address Fabric::Serve(std::string_view name, Handler handler, const MailboxOptions& options) {
-  if (options.capacity_frames < 1 || options.capacity_frames > kMaxCapacityFrames) return {};
-  if (internal::CurrentShard() != nullptr) return {};  // as a new name: see TryIntern()
-  const Address address = Intern(name);
-  if (address.id == ActorId{0}) return address;
+  return TryServe(name, std::move(handler), options).value_or(Address{});
+}
+
+absl::StatusOr<Address> Fabric::TryServe(std::string_view name, Handler handler,
+                                         const MailboxOptions& options) {
+  if (options.capacity_frames < 1 || options.capacity_frames > kMaxCapacityFrames) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("MailboxOptions::capacity_frames of \"%s\" is %d; allowed is 1 to %d", name,
+                        options.capacity_frames, kMaxCapacityFrames));
+  }
+  if (internal::CurrentShard() != nullptr) {  // as a new name: see TryIntern()
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a handler cannot serve \"", name, "\": serve it before messages come, from outside"));
+  }
+  const absl::StatusOr<Address> interned = TryIntern(name);
+  if (!interned.ok()) return interned.status();
+  const Address address = *interned;
   MutexLock routing(&routing_mutex_);
   const uint32_t owner = ShardOf(address.id);
   RunOnShard(owner, [&] {
@@ -385,10 +398,9 @@ absl::Status Fabric::Resume(Address address) {
   return SetAccepted(address, internal::Endpoint::kAllKinds, "resume");
 }
 
-absl::Status Fabric::SetAccepted(Address address, uint16_t kinds, std::string_view what) {
+absl::Status Fabric::SetAccepted(Address address, uint16_t kinds, const char* what) {
   const auto refusal = [&](const char* why) {
-    return absl::StrCat("cannot ", absl::string_view(what.data(), what.size()), " id ",
-                        static_cast<uint32_t>(address.id), ": ", why);
+    return absl::StrCat("cannot ", what, " id ", static_cast<uint32_t>(address.id), ": ", why);
   };
   if (internal::CurrentShard() != nullptr) {
     return absl::FailedPreconditionError(

@@ -390,13 +390,19 @@ TEST_F(OverloadTest, OnlyWhatIsServedCanBeSuspendedAndOnlyFromOutside) {
   EXPECT_EQ(fabric_->Suspend(self).code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(OverloadTest, ACapacityOutOfRangeServesNobody) {
+TEST_F(OverloadTest, ACapacityOutOfRangeIsNamedWithItsRange) {
   Start();
+  const Fabric::Handler ignore = [](const Message&, Sender&) {};
   for (const uint32_t capacity : {0u, kMaxCapacityFrames + 1}) {
-    const Address nobody =
-        fabric_->Serve("store", [](const Message&, Sender&) {}, {.capacity_frames = capacity});
-    EXPECT_EQ(nobody, Address{});
+    const absl::Status status =
+        fabric_->TryServe("store", ignore, {.capacity_frames = capacity}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(status.message(), "MailboxOptions::capacity_frames of \"store\" is " +
+                                    std::to_string(capacity) + "; allowed is 1 to 1048576");
+    EXPECT_EQ(fabric_->Serve("store", ignore, {.capacity_frames = capacity}), Address{});
   }
+  EXPECT_TRUE(fabric_->TryServe("store", ignore, {.capacity_frames = 1}).ok());
+  EXPECT_EQ(fabric_->TryServe("", ignore).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(CreditTest, IsWithdrawnAtHalfAndGivenBackBelowAQuarter) {

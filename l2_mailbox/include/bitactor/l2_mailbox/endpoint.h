@@ -81,11 +81,9 @@ class Endpoint {
 // Stands where a name is known but nobody serves it yet: keeps what arrives.
 class AwaitingEndpoint final : public Endpoint {
  public:
-  static constexpr uint32_t kCapacityFrames = 1u << 20;
-
   explicit AwaitingEndpoint(ActorId id) : Endpoint(id) {
     AcceptOnly(kNoKinds);
-    capacity_frames = kCapacityFrames;
+    capacity_frames = kMaxCapacityFrames;
   }
   HandleOutcome Handle(const Frame&, Shard&) override { return HandleOutcome::kUnhandled; }
 };

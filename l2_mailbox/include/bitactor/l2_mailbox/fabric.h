@@ -174,7 +174,7 @@ class Sender {
 };
 
 // Order: causal: if a happened before b, no mailbox sees b first, across shards.
-// Threads: OpenPort, Intern, Serve, Counters, WaitIdle and RunOnShard from any thread that is not a
+// Threads: OpenPort, Intern, Serve, Suspend, Resume, Counters, WaitIdle and RunOnShard from any thread that is not a
 //   shard's.
 // Ownership: ports and addresses refer to it. Stop() ends the shards; the destructor does it too.
 // Errors: Start names the option, its value and the allowed range; a journal that cannot be opened
@@ -202,8 +202,11 @@ class Fabric {
 
   // Handles every message to `name` with `handler`, on the shard that owns it. A handler that
   // throws loses that message to the dead letters. A name that cannot be taken, or a capacity out of
-  // range, gives the address of nobody, id 0; so does a handler's asking, which does nothing.
+  // range, gives the address of nobody, id 0; so does a handler's asking, which does nothing. TryServe
+  // says why.
   Address Serve(std::string_view name, Handler handler, const MailboxOptions& options = {});
+  absl::StatusOr<Address> TryServe(std::string_view name, Handler handler,
+                                   const MailboxOptions& options = {});
   // What comes for a served name waits (all but answers, timers and the runtime's own messages),
   // until Resume() has it handled: it returns when that is done. Not from a handler. kNotFound:
   // nobody has this address. kFailedPrecondition: not served by Serve().
@@ -310,7 +313,7 @@ class Fabric {
   absl::Status StartStats(uint64_t start_ns);
   void SetRoutes(const SlotTable& table, uint64_t epoch);
   absl::Status ChangeRoutes(uint32_t mailbox, uint32_t weight);
-  absl::Status SetAccepted(Address address, uint16_t kinds, std::string_view what);
+  absl::Status SetAccepted(Address address, uint16_t kinds, const char* what);
   void WaitUntilNoPortPublishes();
   void WaitUntilTaken(uint32_t shard);
   // A closed port's core for a new one that sends as `source` (0: as itself), or a new one;

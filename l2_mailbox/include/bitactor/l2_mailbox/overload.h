@@ -25,10 +25,10 @@ enum class Overload : uint8_t {
 
 // Of Fabric::Serve.
 struct MailboxOptions {
-  uint32_t capacity_frames = 1024;  // how many may wait, 1 to 16,777,216
+  uint32_t capacity_frames = 1024;  // how many may wait, 1 to 1,048,576
   Overload overload = Overload::kRefuse;
 };
-inline constexpr uint32_t kMaxCapacityFrames = 1u << 24;
+inline constexpr uint32_t kMaxCapacityFrames = 1u << 20;
 
 namespace internal {
 
