@@ -123,6 +123,10 @@ absl::Status ReadBlock(FileSystem& files, const std::string& dir, const SegmentV
     const Slot slot = here.PeekSlot(unit);
     if (slot.kind == SlotKind::kBlock) {
       const BlockPart part = DecodeBlockPart(here.FrameAt(unit));
+      // Read again since the slot was: whoever changes a file meanwhile must not lead outside it.
+      if (part.bytes == 0 || BlockSlotUnits(part.bytes) != slot.units) {
+        return damage(here, at, "this part of a block changed while it was read");
+      }
       if (part.bytes > summary->total_bytes - into.size()) {
         return damage(here, at, "this part of a block is longer than what is left of the block");
       }
