@@ -61,9 +61,6 @@ class PosixMapping final : public Mapping {
   bool Populate(size_t offset, size_t size_bytes) override {
     return Advise(offset, size_bytes, MADV_POPULATE_WRITE);
   }
-  void UseLargePieces(bool use) override {
-    Advise(0, size_bytes(), use ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-  }
   void ExpectReadsInOrder() override { Advise(0, size_bytes(), MADV_SEQUENTIAL); }
   void LetGo(size_t offset, size_t size_bytes) override {
     Advise(offset, size_bytes, MADV_DONTNEED);

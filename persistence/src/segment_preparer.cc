@@ -14,8 +14,6 @@ constexpr uint64_t kPopulateAheadBytes = uint64_t{8} << 20;
 // Of a new segment so much is made ready at a time, about half a millisecond's work.
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 constexpr std::array<std::byte, kPieceBytes> kZeros{};
-// Beyond this rate a commit of a millisecond has half a megabyte, and a piece of 2 MiB is soon full.
-constexpr uint64_t kMuchBytesPerUs = 512;
 
 }  // namespace
 
@@ -32,7 +30,6 @@ SegmentPreparer::~SegmentPreparer() { Stop().IgnoreError(); }
 void SegmentPreparer::SetCurrent(const Segment& segment) {
   MutexLock lock(&mutex_);
   current_ = segment;
-  has_large_pieces_ = false;
   woken_ = true;
   changed_.SignalAll();
 }
@@ -90,8 +87,7 @@ void SegmentPreparer::PopulateAhead() {
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
   // A journal that stands still is left alone: pages made writable count as changed, and the kernel
   // would write them back again and again.
-  if (current_.mapping == nullptr || tail == populated_for_tail_) return;
-  if (!keeps_pages_ready_) return ChoosePieces(tail);
+  if (!keeps_pages_ready_ || current_.mapping == nullptr || tail == populated_for_tail_) return;
   populated_for_tail_ = tail;
   const Segment segment = current_;
   const uint64_t begin = segment.view().begin;
@@ -100,23 +96,6 @@ void SegmentPreparer::PopulateAhead() {
     segment.mapping->Populate((tail - begin) * kFrameUnitBytes, kPopulateAheadBytes);
   }
   mutex_.Lock();
-}
-
-// A fault brings a page or a few, and while much is appended that is half of the time. Large pieces
-// are for then only: a commit writes what counts as changed, so with little appended between two
-// commits it would be many times as much.
-void SegmentPreparer::ChoosePieces(uint64_t tail) {
-  const uint64_t moved_bytes = (tail - pieces_chosen_at_tail_) * kFrameUnitBytes;
-  if (moved_bytes >= kPieceBytes) {
-    const auto now = std::chrono::steady_clock::now();
-    const auto took = std::chrono::nanoseconds(now - pieces_chosen_at_).count();
-    wants_large_pieces_ = moved_bytes / kMuchBytesPerUs > static_cast<uint64_t>(took) / 1000;
-    pieces_chosen_at_ = now;
-    pieces_chosen_at_tail_ = tail;
-  }
-  if (wants_large_pieces_ == has_large_pieces_) return;
-  has_large_pieces_ = wants_large_pieces_;
-  current_.mapping->UseLargePieces(has_large_pieces_);
 }
 
 // Writes zeros over the zeros of a new segment. The first store to a page that was only allocated

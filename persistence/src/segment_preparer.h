@@ -24,8 +24,7 @@ namespace bitactor::internal {
 class SegmentPreparer {
  public:
   // `tail` is the journal's position of the next append, and outlives this. Without
-  // `keeps_pages_ready`, for a journal that commits, it makes segments, and has pages come in large
-  // pieces while much is appended.
+  // `keeps_pages_ready` it makes segments alone.
   SegmentPreparer(SegmentMaker maker, uint32_t next_index, const std::atomic<uint64_t>& tail,
                   bool keeps_pages_ready);
   ~SegmentPreparer();
@@ -46,7 +45,6 @@ class SegmentPreparer {
   void PopulateAhead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeReady(const Segment& segment) ABSL_LOCKS_EXCLUDED(mutex_);
-  void ChoosePieces(uint64_t tail) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NextIsDecided() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return next_.has_value() || !error_.ok();
   }
@@ -60,10 +58,6 @@ class SegmentPreparer {
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   Segment current_ ABSL_GUARDED_BY(mutex_);
   uint64_t populated_for_tail_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t pieces_chosen_at_tail_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::chrono::steady_clock::time_point pieces_chosen_at_ ABSL_GUARDED_BY(mutex_);
-  bool wants_large_pieces_ ABSL_GUARDED_BY(mutex_) = false;
-  bool has_large_pieces_ ABSL_GUARDED_BY(mutex_) = false;  // current_
   bool want_next_ ABSL_GUARDED_BY(mutex_) = false;
   uint32_t next_index_ ABSL_GUARDED_BY(mutex_);
   std::optional<Segment> next_ ABSL_GUARDED_BY(mutex_);

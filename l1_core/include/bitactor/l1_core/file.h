@@ -31,10 +31,6 @@ class Mapping {
   // effort: false when the system cannot, which costs time later, nothing else. Any thread.
   virtual bool Populate(size_t offset, size_t size_bytes) = 0;
 
-  // Whether pages that are touched from now on come in large pieces: fewer faults for who writes much
-  // and in order, but a store to such a piece counts all of it as changed. Best effort.
-  virtual void UseLargePieces(bool /*use*/) {}
-
   // For who reads from the beginning to the end: has the system read far ahead, and lets go of pages
   // that were read, so that they count no longer as memory of this process. Best effort, and changes
   // no byte.
