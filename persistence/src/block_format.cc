@@ -70,6 +70,13 @@ BlockPart DecodeBlockPart(const FrameHeader& header) {
           .crc32c = header.type};
 }
 
+std::optional<BlockPart> PartIn(const SegmentView& view, uint64_t unit, const Slot& slot) {
+  const BlockPart part = DecodeBlockPart(view.FrameAt(unit));
+  // Of a length that could wrap around, the slot has none.
+  if (part.bytes > kMaxBlockBytes || BlockSlotUnits(part.bytes) != slot.units) return std::nullopt;
+  return part;
+}
+
 std::optional<BlockSummary> DecodeBlockSummary(const FrameHeader& frame) {
   BlockSummary summary;
   if (frame.size_bytes < sizeof(summary)) return std::nullopt;
@@ -122,7 +129,11 @@ absl::Status ReadBlock(FileSystem& files, const std::string& dir, const SegmentV
     }
     const Slot slot = here.PeekSlot(unit);
     if (slot.kind == SlotKind::kBlock) {
-      const BlockPart part = DecodeBlockPart(here.FrameAt(unit));
+      const std::optional<BlockPart> found = PartIn(here, unit, slot);
+      if (!found.has_value()) {
+        return damage(here, at, "this part of a block changed while it was read");
+      }
+      const BlockPart& part = *found;
       if (part.bytes > summary->total_bytes - into.size()) {
         return damage(here, at, "this part of a block is longer than what is left of the block");
       }

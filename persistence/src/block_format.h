@@ -29,6 +29,10 @@ struct BlockPart {
 FrameHeader EncodeBlockPart(const BlockPart& part, uint32_t segment_index);
 BlockPart DecodeBlockPart(const FrameHeader& header);
 
+// The part in a slot of kind kBlock. None if it has another length than when the slot was read:
+// whoever changes a file meanwhile must not lead outside it.
+std::optional<BlockPart> PartIn(const SegmentView& view, uint64_t unit, const Slot& slot);
+
 // Of the slot of such a part.
 constexpr uint64_t BlockSlotUnits(uint64_t part_bytes) {
   return 1 + (part_bytes + kFrameUnitBytes - 1) / kFrameUnitBytes;

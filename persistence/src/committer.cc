@@ -15,7 +15,7 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(const std::string& di
   std::unique_ptr<FileLock> lock;
   if (takes_lock) {
     absl::StatusOr<std::unique_ptr<FileLock>> taken =
-        files.Lock(JoinPath(dir, "cut.lock"), options.now_ns());
+        files.Lock(JoinPath(dir, kCutLockName), options.now_ns());
     if (absl::IsUnavailable(taken.status())) {
       return absl::FailedPreconditionError(absl::StrCat(dir, ": this set of journals is in use by ",
                                                         taken.status().message(),

@@ -16,6 +16,7 @@
 namespace bitactor::internal {
 
 inline constexpr char kCutName[] = "cut";
+inline constexpr char kCutLockName[] = "cut.lock";            // of a set: against other sets
 inline constexpr uint64_t kCutMagic = 0x0A74'7543'4A41'4942;  // "BIAJCut\n"
 inline constexpr uint32_t kCutVersion = 1;
 inline constexpr size_t kCutSlotBytes = 4096;

@@ -77,6 +77,7 @@ absl::StatusOr<JournalStat> StatJournal(const std::string& dir, FileSystem& file
   stat.acknowledged = *acknowledged;
   History history = reader->Replay({.skip_gaps = true});
   if (const Record* record = history.Next()) stat.first_stamp_ns = record->frame().header.stamp_ns;
+  if (!history.status().ok()) return history.status();
   absl::StatusOr<std::optional<LockOwner>> owner =
       files.LockedBy(JoinPath(dir, internal::kLockName));
   if (!owner.ok()) return owner.status();

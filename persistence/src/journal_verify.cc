@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "block_format.h"
+#include "journal_cut.h"
 #include "read_window.h"
 #include "recovery.h"
 #include "retired.h"
@@ -36,10 +37,12 @@ class Verifier {
       return absl::NotFoundError(absl::StrCat(dir_, ": no journal here: there are no segments"));
     }
     last_index_ = segments->empty() ? first_index_ : std::max(first_index_, segments->back());
+    if (absl::Status status = FindAcknowledged(*segments); !status.ok()) return status;
     for (uint32_t index = first_index_; index <= last_index_; ++index) {
       if (absl::Status status = CheckSegment(index); !status.ok()) return status;
     }
     EndRun();
+    CheckEnd();
     Progress(total_bytes_);
     report_.bytes_read = done_bytes_;
     return std::move(report_);
@@ -62,6 +65,50 @@ class Verifier {
     return absl::OkStatus();
   }
 
+  // Before the segments are read: what was acknowledged by then is in them.
+  absl::Status FindAcknowledged(const std::vector<uint32_t>& segments) {
+    std::optional<SegmentHeader> header;
+    for (auto index = segments.begin(); index != segments.end() && !header.has_value(); ++index) {
+      const absl::StatusOr<SegmentHeader> read = ReadSegmentHeader(files_, dir_, *index);
+      if (read.ok()) header = *read;
+    }
+    if (!header.has_value()) return absl::OkStatus();  // no number by which a cut names it
+    units_ = header->segment_bytes / kFrameUnitBytes;
+    end_ = first_index_ * units_;
+    absl::StatusOr<JournalCut> cut = FindJournalCut(files_, dir_, header->owner_number);
+    if (absl::IsDataLoss(cut.status())) {
+      Add({.kind = DamageKind::kCut,
+           .file = JoinPath(dir_, kCutName),
+           .detail = std::string(cut.status().message())});
+      return absl::OkStatus();
+    }
+    if (!cut.ok()) return cut.status();
+    if (!cut->entry.has_value()) return absl::OkStatus();
+    cut_path_ = JoinPath(cut->dir, kCutName);
+    report_.acknowledged = Position(cut->entry->tail);
+    return absl::OkStatus();
+  }
+
+  // What is said of damage at `position`.
+  std::string WithAcknowledged(uint64_t position, absl::string_view detail) const {
+    if (!WasAcknowledged(position)) return std::string(detail);
+    return absl::StrCat(detail, "; all before position ", report_.acknowledged->value(),
+                        " was acknowledged as durable");
+  }
+  bool WasAcknowledged(uint64_t position) const {
+    return report_.acknowledged.has_value() && position < report_.acknowledged->value();
+  }
+
+  void CheckEnd() {
+    if (!WasAcknowledged(end_)) return;
+    Add({.kind = DamageKind::kAcknowledged,
+         .file = cut_path_,
+         .position = Position(end_),
+         .detail = absl::StrCat(cut_path_, ": all before position ", report_.acknowledged->value(),
+                                " was acknowledged as durable, but the journal ends at position ",
+                                end_)});
+  }
+
   absl::Status CheckSegment(uint32_t index) {
     const std::optional<Seal> before = std::exchange(previous_seal_, std::nullopt);
     absl::StatusOr<Segment> segment = OpenChecked(index);
@@ -71,6 +118,8 @@ class Verifier {
       return absl::OkStatus();
     }
     ++report_.segments;
+    // It begins with a header, unless it was made ahead of one that is not full.
+    if (end_ == segment->view().begin) ++end_;
     path_ = SegmentPath(dir_, index);
     segment_ = &*segment;
     view_ = segment->view();
@@ -84,6 +133,7 @@ class Verifier {
 
     const uint64_t end = CheckSlots(index);
     done_bytes_ += end * kFrameUnitBytes;
+    if (end > 1) end_ = view_.begin + end;
     if (end == view_.units) previous_seal_ = EndSeal(view_);
     return absl::OkStatus();
   }
@@ -126,7 +176,11 @@ class Verifier {
   absl::StatusOr<Segment> OpenChecked(uint32_t index) {
     const std::string path = SegmentPath(dir_, index);
     const auto damaged = [&](DamageKind kind, const absl::Status& why) {
-      Add({.kind = kind, .file = path, .detail = std::string(why.message())});
+      const uint64_t position = index * units_;
+      Add({.kind = kind,
+           .file = path,
+           .position = Position(position),
+           .detail = WithAcknowledged(position, why.message())});
       return Segment{};
     };
     // One that is still there may go on from one that is not.
@@ -266,13 +320,13 @@ class Verifier {
     return owner.ok() && owner->has_value();
   }
 
-  void AddAt(DamageKind kind, uint64_t unit, uint64_t units, std::string detail) {
+  void AddAt(DamageKind kind, uint64_t unit, uint64_t units, absl::string_view detail) {
     Add({.kind = kind,
          .file = path_,
          .offset = unit * kFrameUnitBytes,
          .bytes = units * kFrameUnitBytes,
          .position = Position(view_.begin + unit),
-         .detail = std::move(detail)});
+         .detail = WithAcknowledged(view_.begin + unit, detail)});
   }
 
   void Add(Damage damage) {
@@ -297,6 +351,9 @@ class Verifier {
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
   uint64_t progress_at_bytes_ = 0;
+  uint64_t units_ = 0;    // of a segment; 0: no header says so
+  uint64_t end_ = 0;      // position behind the last slot so far
+  std::string cut_path_;  // where report_.acknowledged is from
   std::string path_;
   const Segment* segment_ = nullptr;  // while it is checked
   SegmentView view_{};
@@ -340,6 +397,10 @@ const char* DamageKindName(DamageKind kind) {
       return "block";
     case DamageKind::kRetired:
       return "retired";
+    case DamageKind::kCut:
+      return "cut";
+    case DamageKind::kAcknowledged:
+      return "acknowledged";
   }
   return "unknown";
 }

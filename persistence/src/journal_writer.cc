@@ -36,7 +36,9 @@ absl::StatusOr<std::optional<CutEntry>> FindCutEntry(const std::string& dir,
     return absl::FailedPreconditionError(
         absl::StrCat(dir, ": this journal belongs to ", set == nullptr ? "a" : "another",
                      " set, whose cut says what of it is durable: open it with ",
-                     "that set's GroupCommit in JournalOptions::group, at level group or each"));
+                     "that set's GroupCommit in JournalOptions::group, at level group or each; if "
+                     "that cut is lost, move ",
+                     JoinPath(dir, kCutName), " away to keep all that is sound"));
   }
   const CutEntry* entry = (*cut)->Find(options.owner_number);
   if (entry == nullptr) return std::nullopt;

@@ -10,6 +10,7 @@
 #include "cut_file.h"
 #include "gap_writer.h"
 #include "index_file.h"
+#include "journal_cut.h"
 #include "journal_defaults.h"
 #include "recovery.h"
 #include "repair_log.h"
@@ -49,6 +50,8 @@ class Repairer {
     absl::StatusOr<SegmentHeader> known = FindKnownHeader(log_, *segments);
     if (!known.ok()) return known.status();
     known_ = *known;
+    std::unique_ptr<FileLock> set_lock;
+    if (absl::Status status = FindCut(set_lock); !status.ok()) return status;
     absl::StatusOr<uint32_t> first = FindFirst(segments->front());
     if (!first.ok()) return first.status();
     for (uint32_t index = *first; index <= segments->back(); ++index) {
@@ -71,6 +74,24 @@ class Repairer {
   }
 
  private:
+  // While a set is open its cut is not ours to move.
+  absl::Status FindCut(std::unique_ptr<FileLock>& set_lock) {
+    absl::StatusOr<JournalCut> cut = FindJournalCut(files_, dir_, known_.owner_number);
+    if (!cut.ok()) return cut.status();
+    cut_ = *std::move(cut);
+    if (!cut_.of_set || options_.dry_run) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<FileLock>> taken =
+        files_.Lock(JoinPath(cut_.dir, kCutLockName), options_.now_ns());
+    if (absl::IsUnavailable(taken.status())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(dir_, ": the set of this journal, ", cut_.dir, ", is in use by ",
+                       taken.status().message(), "; close it there, then repair"));
+    }
+    if (!taken.ok()) return taken.status();
+    set_lock = *std::move(taken);
+    return absl::OkStatus();
+  }
+
   // The segment that the journal begins with. Where the mark of a retention cannot be read, that is
   // the first one there is, and a new mark says so; what was retired is then not known any more.
   absl::StatusOr<uint32_t> FindFirst(uint32_t first_there) {
@@ -110,6 +131,10 @@ class Repairer {
       if (report_.actions.size() > done && !options_.dry_run) continue;
       // What is left is cut by recovery.
       for (const Damage& damage : damages) report_.actions.push_back(ActionFor(damage, ": cut"));
+      has_torn_tail_ = !damages.empty();
+      if (options_.dry_run && lacks_from_.has_value() && !lacks_segments_) {
+        NoteMovedCut(cut_.acknowledged(), *lacks_from_);
+      }
       return absl::OkStatus();
     }
   }
@@ -119,7 +144,13 @@ class Repairer {
     absl::StatusOr<VerifyReport> found = VerifyEach(
         files_, dir_, options_.progress, options_.dry_run ? WhoWrites::kAnyone : WhoWrites::kNobody,
         [&](const Damage& damage) {
-          if (damage.bytes > 0) damages.push_back(damage);  // else of a whole segment
+          if (damage.bytes > 0) {
+            damages.push_back(damage);
+          } else if (damage.kind == DamageKind::kAcknowledged) {
+            lacks_from_ = damage.position.value();
+          } else {
+            lacks_segments_ = true;
+          }
         });
     if (!found.ok()) return found.status();
     report_.records = found->records;
@@ -167,50 +198,71 @@ class Repairer {
     return options_.dry_run ? absl::OkStatus() : segment->file->Sync();
   }
 
+  // By the rules of Open(). What was acknowledged and is lost must not keep the journal from being
+  // opened, so the cut moves where the readable end is. Else it stays where it is: in a set, more of
+  // this journal could be effects whose causes the others lost.
   absl::Status Recover() {
-    absl::StatusOr<RecoveredJournal> recovered = RecoverJournal(log_.MakerOf(known_));
-    if (!recovered.ok()) return recovered.status();
-    if (!recovered->report.torn_copy.empty()) {
-      BITACTOR_CHECK(!report_.actions.empty());
-      report_.actions.back().copy = recovered->report.torn_copy;
+    const uint64_t acknowledged = cut_.acknowledged();
+    if (cut_.entry.has_value()) {
+      absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
+      if (!segments.ok()) return segments.status();
+      absl::StatusOr<uint64_t> end = ReadableEnd(files_, dir_, *segments, acknowledged);
+      if (!end.ok()) return end.status();
+      cut_.entry->tail = *end;
+      // What was acknowledged stays so.
+      if (absl::Status status = SyncAll(*segments); !status.ok()) return status;
     }
-    return MoveCut(recovered->tail);
+    absl::StatusOr<RecoveredJournal> recovered =
+        RecoverJournal(log_.MakerOf(known_), cut_.entry.has_value() ? &*cut_.entry : nullptr);
+    if (!recovered.ok()) return recovered.status();
+    NoteWhatRecoveryCut(recovered->report);
+    if (cut_.acknowledged() == acknowledged) return absl::OkStatus();
+    if (cut_.acknowledged() < acknowledged) NoteMovedCut(acknowledged, cut_.acknowledged());
+    return MoveJournalCut(files_, cut_, cut_.acknowledged(), options_.now_ns());
   }
 
-  // What was acknowledged and is lost must not keep the journal from being opened, and a gap may
-  // reach over the cut: it moves to the tail, and all before that is on the disk first.
-  absl::Status MoveCut(uint64_t tail) {
-    absl::StatusOr<std::optional<Cut>> cut = ReadCut(files_, dir_);
-    if (!cut.ok()) return cut.status();
-    if (!cut->has_value()) return absl::OkStatus();
-    const CutEntry* entry = (*cut)->Find(known_.owner_number);
-    if (entry == nullptr || (entry->tail <= tail && report_.actions.empty())) {
-      return absl::OkStatus();
+  absl::Status SyncAll(const std::vector<uint32_t>& segments) {
+    if (report_.actions.empty()) return absl::OkStatus();
+    for (const uint32_t index : segments) {
+      absl::StatusOr<std::unique_ptr<File>> file =
+          files_.Open(SegmentPath(dir_, index), FileSystem::OpenMode::kReadWrite);
+      if (!file.ok()) return file.status();
+      if (absl::Status status = (*file)->Sync(); !status.ok()) return status;
     }
-    if (entry->tail > tail) {
-      report_.actions.push_back(
-          {.file = JoinPath(dir_, kCutName),
-           .position = Position(tail),
-           .what = absl::StrCat("all before position ", entry->tail,
-                                " was acknowledged as durable, and this is where the journal ends "
-                                "now: the cut was moved back")});
+    return files_.SyncDirectory(dir_);
+  }
+
+  void NoteWhatRecoveryCut(const RecoveryReport& recovery) {
+    if (recovery.torn_bytes == 0 && recovery.lost_segments == 0) return;
+    if (has_torn_tail_ && recovery.dropped_records == 0 && recovery.lost_segments == 0) {
+      report_.actions.back().copy = recovery.torn_copy;
+      return;
     }
-    absl::StatusOr<std::vector<uint32_t>> segments = ListSegments(files_, dir_);
-    if (!segments.ok()) return segments.status();
-    for (const uint32_t index : *segments) {
-      absl::StatusOr<Segment> segment = OpenSegment(files_, dir_, index, File::Access::kReadWrite);
-      if (!segment.ok()) return segment.status();
-      if (absl::Status status = segment->file->Sync(); !status.ok()) return status;
-    }
-    if (absl::Status status = files_.SyncDirectory(dir_); !status.ok()) return status;
-    absl::StatusOr<std::unique_ptr<CutFile>> file = CutFile::Open(files_, dir_);
-    if (!file.ok()) return file.status();
-    Cut next = (*file)->cut();
-    next.stamp_ns = options_.now_ns();
-    next.At(known_.owner_number).tail = tail;
-    next.At(known_.owner_number).boot_id = files_.BootId();
-    absl::Status status = (*file)->Write(next);
-    return status.ok() ? (*file)->Write(std::move(next)) : status;
+    const uint64_t units = known_.segment_bytes / kFrameUnitBytes;
+    const uint64_t last = recovery.tail.value() - 1;
+    report_.actions.push_back(
+        {.file = SegmentPath(dir_, static_cast<uint32_t>(last / units)),
+         .offset = (last % units + 1) * kFrameUnitBytes,
+         .bytes = recovery.torn_bytes,
+         .position = recovery.tail,
+         .what = absl::StrCat(recovery.dropped_records,
+                              " whole records here were not acknowledged when the machine was "
+                              "started anew: cut, with ",
+                              recovery.lost_segments, " whole segments behind them"),
+         .copy =
+             recovery.torn_copy.empty() ? JoinPath(dir_, kLostAndFoundName) : recovery.torn_copy});
+  }
+
+  void NoteMovedCut(uint64_t acknowledged, uint64_t tail) {
+    report_.actions.push_back(
+        {.file = JoinPath(cut_.dir, kCutName),
+         .position = Position(tail),
+         .what = absl::StrCat("all before position ", acknowledged,
+                              " was acknowledged as durable, and this is where the journal ends "
+                              "now: the cut was moved back",
+                              cut_.of_set ? "; what other journals of the set have may be the "
+                                            "effect of what is lost here"
+                                          : "")});
   }
 
   static RepairAction ActionFor(const Damage& damage, const char* done) {
@@ -227,6 +279,10 @@ class Repairer {
   FileSystem& files_;
   RepairReport& report_;
   SegmentHeader known_{};  // of some segment
+  JournalCut cut_;
+  bool has_torn_tail_ = false;          // the last action is that
+  bool lacks_segments_ = false;         // as found by a dry run
+  std::optional<uint64_t> lacks_from_;  // where an end is missing that was acknowledged
 };
 
 }  // namespace

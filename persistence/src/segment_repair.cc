@@ -135,7 +135,10 @@ class SegmentRepair {
       absl::StatusOr<std::unique_ptr<File>> file =
           log_.files.Open(unfinished, FileSystem::OpenMode::kCreate);
       if (!file.ok()) return file.status();
-      const SegmentHeader header = log_.MakerOf(known_).NewHeader(index);
+      SegmentHeader header = log_.MakerOf(known_).NewHeader(index);
+      // Made anew is the file, not the journal: recovery asks whether the machine was since.
+      header.boot_id = known_.boot_id;
+      header.crc32c = HeaderChecksum(header);
       absl::Status status = (*file)->Allocate(header.segment_bytes);
       if (status.ok()) status = (*file)->WriteAt(0, BytesOf(header));
       if (status.ok() && with_gap) {

@@ -129,6 +129,11 @@ SegmentHeader SegmentMaker::NewHeader(uint32_t index) const {
 }
 
 absl::StatusOr<Segment> SegmentMaker::Make(uint32_t index) const {
+  if (index > kMaxSegmentIndex) {
+    return absl::OutOfRangeError(absl::StrCat(dir, ": no new segment: its number would be ", index,
+                                              ", and the last that is ", "possible is ",
+                                              kMaxSegmentIndex, ": go on in another directory"));
+  }
   const std::string unfinished = JoinPath(dir, kUnfinishedName);
   Segment segment{};
   segment.header = NewHeader(index);

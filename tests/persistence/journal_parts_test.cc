@@ -8,6 +8,8 @@
 #include "bitactor/persistence/group_commit.h"
 #include "bitactor/persistence/repair.h"
 #include "persistence/retention_fixture.h"
+#include "retired.h"
+#include "segment_store.h"
 #include "support/seed.h"
 
 namespace bitactor::test {
@@ -348,6 +350,44 @@ TEST_F(JournalPartsTest, RetentionAndPowerLossLoseNothingAcknowledged) {
         ASSERT_THAT(Damages(), ::testing::IsEmpty()) << seed;
       }
     }
+  }
+}
+
+// Its first segments are retired, all but the last one that a name can number.
+TEST_F(JournalPartsTest, BehindTheLastSegmentThatCanBeNumberedAppendsAreRefused) {
+  using bitactor::internal::kMaxSegmentIndex;
+  for (const bool prepare_ahead : {false, true}) {
+    SCOPED_TRACE(prepare_ahead);
+    files_ = std::make_unique<SimulatedFiles>();
+    JournalOptions options = Options();
+    ASSERT_TRUE(files_->CreateDir(kDir).ok());
+    const bitactor::internal::SegmentMaker maker{.files = files_.get(),
+                                                 .dir = kDir,
+                                                 .segment_bytes = kSegmentBytes,
+                                                 .owner_number = 0,
+                                                 .random = options.random,
+                                                 .now_ns = options.now_ns};
+    ASSERT_TRUE(maker.Make(kMaxSegmentIndex).ok());
+    bitactor::internal::Retired retired;
+    retired.first_segment = kMaxSegmentIndex;
+    ASSERT_TRUE(bitactor::internal::WriteRetired(*files_, kDir, retired).ok());
+    options.prepare_ahead = prepare_ahead;
+    journal_ = std::make_unique<Journal>(Journal::Open(kDir, options).value());
+    const std::string text(128, 'x');
+    absl::StatusOr<Position> position;
+    size_t records = 0;
+    while ((position = journal_->Append(Bytes(text))).ok()) ++records;
+    EXPECT_TRUE(absl::IsOutOfRange(position.status())) << position.status();
+    EXPECT_THAT(
+        std::string(position.status().message()),
+        ::testing::HasSubstr("would be 100000000, and the last that is possible is 99999999"));
+    EXPECT_EQ(records, (kSegmentUnits - 2) / 3);
+    ASSERT_TRUE(journal_->Close().ok());
+    journal_.reset();
+    EXPECT_THAT(Damages(), ::testing::IsEmpty());
+    MustOpen();
+    EXPECT_THAT(Replayed(), ::testing::SizeIs(records));
+    journal_.reset();
   }
 }
 

@@ -186,5 +186,15 @@ TEST_F(JournalVerifyTest, StatOfAClosedJournalNamesNoOwner) {
   EXPECT_EQ(stat->bytes, 4 * 64u);
 }
 
+TEST_F(JournalVerifyTest, StatOfAJournalWhoseFirstRecordIsDamagedIsAnError) {
+  MustOpen();
+  FillSegments(2);
+  Kill();
+  files_->FlipBit(SegmentFile(0), 64 + 20, 0);
+  const absl::Status status = StatJournal(kDir, *files_).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("00000000.seg: offset 64"));
+}
+
 }  // namespace
 }  // namespace bitactor::test

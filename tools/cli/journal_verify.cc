@@ -47,6 +47,8 @@ Json ToJson(const JournalDir& journal, const VerifyReport& report) {
           {"records", report.records},
           {"bytes_read", report.bytes_read},
           {"closed_clean", report.closed_clean},
+          {"acknowledged",
+           report.acknowledged.has_value() ? Json(report.acknowledged->value()) : Json()},
           {"damage_count", report.damage_count},
           {"damages", damages},
           {"gap_count", report.gap_count},

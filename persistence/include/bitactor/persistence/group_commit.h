@@ -31,7 +31,8 @@ struct CommitCounters {
 // Threads: any. The set has a thread of its own, unless prepare_ahead is off.
 // Progress: a commit waits for the disk, and others for it. Appends do not, but at kEach.
 // Bounds: 126 journals, each with its own owner_number.
-// Ownership: outlives its journals. The directory holds `cut`, and `cut.lock` against other sets.
+// Ownership: outlives its journals. The directory holds `cut`, and `cut.lock` against other sets; its
+//   journals have theirs inside it, where verify and repair find the cut.
 // Errors: a sync that failed is never tried again: from then on appends and WaitDurable refuse. Close
 //   the journals, see to the disk, open them again: what was acknowledged is there.
 // Cost: a commit is an fdatasync per journal that has new records, and one of the cut.

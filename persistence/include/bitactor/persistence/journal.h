@@ -96,7 +96,8 @@ class Journal {
   // Of the set that it commits with; zeros at kProcess.
   CommitCounters commit_counters() const { return writer_->commit_counters(); }
   // Why the last refused append was refused. kResourceExhausted: the disk is full, append again
-  // when there is space; kFailedPrecondition: closed, open it again; kDataLoss: the file was cut
+  // when there is space; kOutOfRange: it has the last segment that can be numbered, go on in another
+  // directory; kFailedPrecondition: closed, open it again; kDataLoss: the file was cut
   // short under this journal, which takes nothing any more; else the disk failed: close, and see
   // what it is. OK while nothing was refused.
   const absl::Status& last_refusal() const { return writer_->last_refusal(); }

@@ -21,10 +21,13 @@ enum class DamageKind : uint8_t {
   kSegmentUnsealed,  // the segment does not end with a seal, but the next one is in use
   kHole,             // unwritten bytes with records behind them
   kRecord,           // bytes that are no record, with records behind them
-  kTornTail,         // bytes that are no record, and none behind them: the next Open() cuts them
+  kTornTail,         // bytes that are no record, and none behind them: the next Open() cuts them,
+                     // or refuses if they were acknowledged
   kSeal,             // a seal does not agree with the records before it
   kBlock,            // a whole frame, but the block that belongs to it is not
   kRetired,          // the mark of what Journal::Retain() removed: what is missing may be damage
+  kCut,              // what says what was acknowledged cannot be read, or is not there
+  kAcknowledged,     // the journal ends before what was acknowledged does: the next Open() refuses
 };
 const char* DamageKindName(DamageKind kind);
 
@@ -59,6 +62,9 @@ struct VerifyReport {
   // damage, only space.
   uint64_t abandoned_blocks = 0;
   bool closed_clean = false;  // the journal ends with a seal
+  // All before it was acknowledged, as the journal's own cut or that of its set had it when verify
+  // began: damage before it says so. Nothing when there is no cut.
+  std::optional<Position> acknowledged = {};
   bool ok() const { return damage_count == 0; }
 };
 inline constexpr size_t kMaxDamagesKept = 1000;
@@ -68,8 +74,9 @@ using VerifyProgress = std::function<void(uint64_t done_bytes, uint64_t total_by
 
 // Reads all of the journal in bounded memory, changes nothing, and needs no lock; a live journal is
 // judged by what it is when its end is reached, and a block that is being appended then counts as
-// abandoned. Damage is in the report; an error is that it could
-// not be read at all (no journal, another version, no permission, I/O).
+// abandoned. The cut of a set is looked for in the directory above the journal's. Damage is in the
+// report; an error is that it could not be read at all (no journal, another version, no permission,
+// I/O).
 absl::StatusOr<VerifyReport> VerifyJournal(const std::string& dir, FileSystem& files = PosixFiles(),
                                            const VerifyProgress& progress = {});
 

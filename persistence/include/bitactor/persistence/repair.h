@@ -46,15 +46,16 @@ struct RepairReport {
 };
 
 // Puts gaps over what cannot be read, so that everything before and behind them stays readable, and
-// cuts a torn tail; docs/journal_format.md says how. Whatever is changed is first copied to
+// recovers as Journal::Open() does, which cuts a torn tail; docs/journal_format.md says how. Where
+// acknowledged records are lost the cut moves, also that of the journal's set. Whatever is changed is first copied to
 // DIR/lost+found, onto the disk; nothing is deleted.
 //
 // Order: segment by segment. Stopped at any point, it leaves what a second repair repairs.
 // Bounds: memory for the report, and 1 MiB; a dry run that meets a segment without header and with
 //   the wrong length takes memory for that segment.
-// Errors: kFailedPrecondition: somebody has the journal open, or it is of another version.
-//   kDataLoss: no header is left from which size and owner of the segments could be taken; nothing
-//   was changed. kNotFound: no journal there. Else the file system's error; repair again when its
+// Errors: kFailedPrecondition: somebody has the journal or its set open, or it is of another version.
+//   kDataLoss: no header is left from which size and owner of the segments could be taken, or the
+//   cut cannot be read; nothing was changed. kNotFound: no journal there. Else the file system's error; repair again when its
 //   cause is gone.
 absl::StatusOr<RepairReport> RepairJournal(const std::string& dir,
                                            const RepairOptions& options = {});
