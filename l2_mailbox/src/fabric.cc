@@ -288,6 +288,7 @@ void Fabric::AdoptName(const NameRecord& record) {
 void Fabric::RunOnShard(uint32_t shard, const std::function<void()>& task) {
   if (!running_ || stopped() || internal::CurrentShard() == shards_[shard].get()) {
     task();
+    shards_[shard]->CountTask();
     return;
   }
   BITACTOR_CHECK(internal::CurrentShard() ==

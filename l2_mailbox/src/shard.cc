@@ -218,7 +218,10 @@ size_t Shard::RunTasks() {
     has_tasks_.store(false, std::memory_order_relaxed);
   }
   ReadClock();
-  for (const auto& task : tasks) task();
+  for (const auto& task : tasks) {
+    task();
+    CountTask();
+  }
   if (!meter_.empty()) ReadClock();  // a task may have let an endpoint handle what it held
   return tasks.size();
 }

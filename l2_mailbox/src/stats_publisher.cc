@@ -30,7 +30,7 @@ uint64_t StatsPublisher::BeginSleep(uint64_t now_ns) {
     asleep_ = true;
     file_->SetAwakeSince(shard_->index(), 0);
   }
-  if (const uint64_t activity = Activity(); activity != seen_activity_) {
+  if (const uint64_t activity = shard_->Activity(); activity != seen_activity_) {
     seen_activity_ = activity;
     settled_at_ns_ = now_ns + interval_ns_;
   }
@@ -43,17 +43,15 @@ uint64_t StatsPublisher::BeginSleep(uint64_t now_ns) {
 }
 
 void StatsPublisher::PublishAll(uint64_t now_ns) {
-  slice_at_ns_ = kNever;  // a sweep that is going on has seen what may have changed
   file_->SetAwakeSince(shard_->index(), now_ns);
   Publish(now_ns);
+  BeginSweep(now_ns);  // one that is going on has seen what may have changed
   Sweep(now_ns, std::numeric_limits<size_t>::max());
 }
 
-uint64_t StatsPublisher::Activity() const { return shard_->taken() + shard_->now_ns(); }
-
 void StatsPublisher::Publish(uint64_t now_ns) {
   publish_at_ns_ = now_ns + interval_ns_;
-  if (slice_at_ns_ == kNever) BeginSweep(now_ns);
+  if (slice_at_ns_ == kNever && shard_->Activity() != swept_activity_) BeginSweep(now_ns);
   counts_.Begin();
   counts_.Put(shard_->Counts(now_ns));
   for (const auto& lane : shard_->merge().lanes()) {
@@ -67,6 +65,7 @@ void StatsPublisher::Publish(uint64_t now_ns) {
 void StatsPublisher::BeginSweep(uint64_t now_ns) {
   slice_at_ns_ = now_ns;
   next_id_ = 0;
+  swept_activity_ = shard_->Activity();
   if (++sweep_ == 0) sweep_ = 1;  // 0: none
   sweep_epoch_ = shard_->state().routes.epoch();
   std::fill_n(rows_.begin(), rows_used_, MailboxStats{});

@@ -147,6 +147,8 @@ class Shard final : public Poller {
 
   // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection.
   void RunSoon(std::function<void()> task);
+  // A task was run for this shard, by whoever drives it.
+  void CountTask() { ++tasks_run_; }
 
   // Poller.
   size_t Poll() override;
@@ -177,6 +179,8 @@ class Shard final : public Poller {
   // Frames that wait in lanes, spills, queues and the overflow, and answers that wait for the disk.
   // This shard's thread.
   uint64_t QueuedFrames();
+  // Another number whenever a message was taken or put aside, or a task was run. This shard's thread.
+  uint64_t Activity() const { return (tasks_run_ << 40) + 2 * taken() + held_frames_; }
   // What it has to tell at `now_ns`. This shard's thread.
   ShardCounts Counts(uint64_t now_ns);
 
@@ -236,6 +240,7 @@ class Shard final : public Poller {
   uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
   StatsPublisher* stats_ = nullptr;
   uint32_t idle_rounds_ = 0;
+  uint64_t tasks_run_ = 0;
   uint64_t held_frames_ = 0;
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none

@@ -63,8 +63,6 @@ class StatsPublisher {
   void PublishMailboxes(uint64_t now_ns);
   // Where the mailbox of an id is counted; kNoRow: at another shard.
   size_t RowOf(ActorId id);
-  // Rises when something has happened on the shard.
-  uint64_t Activity() const;
 
   Shard* const shard_;
   StatsFile* const file_;
@@ -76,6 +74,7 @@ class StatsPublisher {
   uint32_t next_id_ = 0;
   uint16_t sweep_ = 0;
   uint64_t sweep_epoch_ = 0;  // of the routes when it began
+  uint64_t swept_activity_ = 0;
   bool asleep_ = false;
   uint64_t seen_activity_ = 0;
   uint64_t settled_at_ns_ = kNever;  // kNever: what was last published is all there is
