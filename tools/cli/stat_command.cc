@@ -20,7 +20,7 @@
 namespace bitactor::cli {
 namespace {
 
-struct StatArguments {
+struct FabricStatArguments {
   std::string dir;
   bool json = false;
   bool watch = false;
@@ -49,7 +49,7 @@ absl::StatusOr<FabricReading> Read(const std::string& dir) {
                    "FabricOptions::stats_file says"));
 }
 
-std::string Shown(const StatArguments& arguments, const StatMoment& moment, bool first,
+std::string Shown(const FabricStatArguments& arguments, const StatMoment& moment, bool first,
                   bool on_terminal) {
   if (arguments.json) {
     const auto json = StatJson(moment);
@@ -60,7 +60,7 @@ std::string Shown(const StatArguments& arguments, const StatMoment& moment, bool
   return absl::StrCat(on_terminal ? kClearScreen : first ? "" : "\n", text);
 }
 
-int Stat(const StatArguments& arguments) {
+int Stat(const FabricStatArguments& arguments) {
   const StopSignal stop;
   const std::unique_ptr<Output> output = StandardOutput();
   const bool on_terminal = isatty(STDOUT_FILENO) != 0;
@@ -84,7 +84,7 @@ int Stat(const StatArguments& arguments) {
   }
 }
 
-void AddOptions(CLI::App& command, StatArguments& arguments) {
+void AddOptions(CLI::App& command, FabricStatArguments& arguments) {
   static const std::map<std::string, StatSort> kSorts = {{"depth", StatSort::kDepth},
                                                          {"age", StatSort::kAge},
                                                          {"rate", StatSort::kRate},
@@ -117,7 +117,7 @@ constexpr char kEndings[] =
 }  // namespace
 
 void AddStatCommands(CLI::App& app, int& exit_code) {
-  auto arguments = std::make_shared<StatArguments>();
+  auto arguments = std::make_shared<FabricStatArguments>();
   CLI::App* stat = app.add_subcommand(
       "stat", "Show what a fabric does: shards, mailboxes, lanes, ports; live, or its last state");
   AddOptions(*stat, *arguments);
@@ -130,7 +130,7 @@ void AddStatCommands(CLI::App& app, int& exit_code) {
                    kEndings));
   stat->callback([arguments, &exit_code] { exit_code = Stat(*arguments); });
 
-  auto top_arguments = std::make_shared<StatArguments>();
+  auto top_arguments = std::make_shared<FabricStatArguments>();
   top_arguments->watch = true;
   CLI::App* top = app.add_subcommand("top", "The same as stat --watch");
   AddOptions(*top, *top_arguments);
