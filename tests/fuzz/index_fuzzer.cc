@@ -40,7 +40,8 @@ std::unique_ptr<SimulatedFiles> MakeJournal() {
     BITACTOR_CHECK(journal.AppendFrame(frame.header) != Position::None());
   }
   BITACTOR_CHECK(journal.Close().ok());
-  BITACTOR_CHECK_EQ(JournalIndex::Open(kDir, *files)->Update()->built, uint32_t{1});
+  const IndexReport report = JournalIndex::Open(kDir, *files).value().Update().value();
+  BITACTOR_CHECK_EQ(report.built, uint32_t{1});
   return files->AfterKill();
 }
 
