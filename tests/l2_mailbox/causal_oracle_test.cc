@@ -65,7 +65,8 @@ class World {
     }
     for (size_t i = 0; i < mailboxes; ++i) {
       const ActorId id{static_cast<uint32_t>(i + 1)};
-      state_.routes.Set(SlotTable::SlotOf(id), static_cast<uint16_t>(random_() % shards));
+      state_.routes.Set(SlotTable::SlotOf(id), static_cast<uint16_t>(i),
+                        static_cast<uint32_t>(random_() % shards));
       mailboxes_.push_back({id, static_cast<uint32_t>(participants_++), {}, {}});
     }
     for (size_t i = 0; i < shards; ++i) AddLanes(*shards_[i].port, i, slots);
