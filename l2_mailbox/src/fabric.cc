@@ -376,8 +376,9 @@ absl::StatusOr<Address> Fabric::TryServe(std::string_view name, Handler handler,
                         options.capacity_frames, kMaxCapacityFrames));
   }
   if (internal::CurrentShard() != nullptr) {  // as a new name: see TryIntern()
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a handler cannot serve \"", std::string(name), "\": serve it before messages come, from outside"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("a handler cannot serve \"", std::string(name),
+                     "\": serve it before messages come, from outside"));
   }
   const absl::StatusOr<Address> interned = TryIntern(name);
   if (!interned.ok()) return interned.status();

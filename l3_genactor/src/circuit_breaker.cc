@@ -28,7 +28,7 @@ absl::Status Validate(const Breaker& options) {
   }
   if (options.minimum_calls > options.over) {
     return BreakerOutOfRange("minimum_calls", options.minimum_calls,
-                      "of 0 (the same as `over`) to that of `over`");
+                             "of 0 (the same as `over`) to that of `over`");
   }
   if (options.open_for < kMinOpen || options.open_for > kMaxOpen) {
     return BreakerOutOfRange("open_for", absl::FormatDuration(options.open_for), "of 1us to 24h");

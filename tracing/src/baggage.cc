@@ -81,7 +81,8 @@ std::string ParseMember(std::string_view text, BaggageMember& into) {
 }
 
 bool KeepsToTheRules(const BaggageMember& member) {
-  if (!BaggageKeyFault(member.key).empty() || !BaggageValueFault(member.value).empty()) return false;
+  if (!BaggageKeyFault(member.key).empty() || !BaggageValueFault(member.value).empty())
+    return false;
   if (member.properties.empty()) return true;
   std::string properties;
   for (std::optional<std::string_view> rest = member.properties; rest.has_value();) {

@@ -209,7 +209,7 @@ class Shard final : public Poller {
   void HandOver(const Frame& frame);
   // What follows when a frame is journalled. Inlined: it is the way of every message.
   [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame,
-                                                    SharedBlock* block);
+                                                   SharedBlock* block);
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
                                               Position position, SharedBlock* block);
