@@ -276,9 +276,7 @@ TEST_F(FabricDurabilityTest, WhoWaitsForAnAnswerIsToldOfAFailedSync) {
   PollShardsUntilIdle();
   files_->FailSync(absl::InternalError("Input/output error"));
   const absl::StatusOr<Frame> answer = port.Call(echo, Number{2}, kLong);
-  ASSERT_TRUE(answer.ok()) << answer.status();
-  EXPECT_NE(answer->header.flags & kFlagError, 0);
-  EXPECT_EQ(Message(*answer).As<ErrorReply>().ToStatus().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(answer.status().code(), absl::StatusCode::kAborted) << answer.status();
   EXPECT_EQ(port.Call(echo, Number{3}, kLong).status().code(), absl::StatusCode::kUnavailable);
   ExpectAddsUp();
 }

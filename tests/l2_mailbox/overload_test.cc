@@ -146,9 +146,7 @@ TEST_F(OverloadTest, ACallThatGivesWayIsAnswered) {
       ASSERT_EQ(port_.Post(store, Number{i}, Priority::kRaised), SendResult::kOk);
     }
     const absl::StatusOr<Frame> answer = port_.Call(store, Number{}, 1'000'000);
-    ASSERT_TRUE(answer.ok()) << answer.status();
-    EXPECT_EQ(Message(*answer).As<ErrorReply>().ToStatus().code(),
-              absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kResourceExhausted) << answer.status();
     ExpectOnly(
         overload == Overload::kRefuse ? DeadLetterCause::kMailboxFull : DeadLetterCause::kShed, 1);
     // And the next is not even sent where its sender can know.
