@@ -433,8 +433,9 @@ TEST(CreditTest, IsWithdrawnAtHalfAndGivenBackBelowAQuarter) {
 
 TEST(SendAdviceTest, EveryResultSaysWhatToDo) {
   const std::vector<SendAdvice> expected = {
-      SendAdvice::kGoOn,   SendAdvice::kRetry,  SendAdvice::kGiveUp, SendAdvice::kGoOn,
-      SendAdvice::kGiveUp, SendAdvice::kGiveUp, SendAdvice::kWait};
+      SendAdvice::kGoOn, SendAdvice::kRetry,  SendAdvice::kGiveUp,
+      SendAdvice::kGoOn, SendAdvice::kGiveUp, SendAdvice::kGiveUp,
+      SendAdvice::kWait, SendAdvice::kWait,   SendAdvice::kGiveUp};
   ASSERT_EQ(expected.size(), kSendResults);
   for (size_t i = 0; i < kSendResults; ++i) {
     const auto result = static_cast<SendResult>(i);
