@@ -376,8 +376,9 @@ absl::StatusOr<Address> Fabric::TryServe(std::string_view name, Handler handler,
                         options.capacity_frames, kMaxCapacityFrames));
   }
   if (internal::CurrentShard() != nullptr) {  // as a new name: see TryIntern()
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a handler cannot serve \"", std::string(name), "\": serve it before messages come, from outside"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("a handler cannot serve \"", std::string(name),
+                     "\": serve it before messages come, from outside"));
   }
   const absl::StatusOr<Address> interned = TryIntern(name);
   if (!interned.ok()) return interned.status();
@@ -575,11 +576,15 @@ absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(const RetentionOptio
         "no record may be removed: this fabric's owner reads every one at the start "
         "(FabricOptions::on_recovered)");
   }
-  absl::StatusOr<internal::DeliveryReport> saved =
-      internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir, /*at_least=*/1);
+  // What the snapshot knows of outlives what is removed, and a power loss takes none of it.
+  const auto make_durable = [this] {
+    absl::Status status;
+    for (uint32_t i = 0; i < state_.shards; ++i) status.Update(WaitDurable(i));
+    return status;
+  };
+  absl::StatusOr<internal::DeliveryReport> saved = internal::SaveDeliveryState(
+      *options_.journal.files, options_.journal_dir, /*at_least=*/1, make_durable);
   if (!saved.ok()) return saved.status();
-  // What the snapshot knows of outlives what is removed.
-  if (absl::Status status = Commit(); !status.ok()) return status;
   std::vector<RetentionReport> reports;
   for (auto& shard : shards_) {
     RetentionOptions of_shard = options;
@@ -605,13 +610,18 @@ absl::Status Fabric::Stop() {
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
   }
-  if (!options_.journal_dir.empty()) {
+  // Not after a start that could not have the journals: then the folder is another fabric's.
+  if (!options_.journal_dir.empty() && state_.incarnation != 0) {
+    const bool durable = first.ok();
     first.Update(WriteQuarantineFile(*options_.journal.files, options_.journal_dir,
                                      state_.incarnation, Corruption().quarantined, Quarantined()));
-    // Without it the next start reads more, and says what is wrong if something is.
-    internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir,
-                                kRecordsWorthASnapshot)
-        .IgnoreError();
+    // Without it the next start reads more, and says what is wrong if something is. A snapshot of
+    // what may be lost would take the place of one that fits.
+    if (durable) {
+      internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir,
+                                  kRecordsWorthASnapshot)
+          .IgnoreError();
+    }
   }
   return first;
 }
