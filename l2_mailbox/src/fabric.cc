@@ -294,11 +294,13 @@ void Fabric::RunOnShard(uint32_t shard, const std::function<void()>& task) {
   BITACTOR_CHECK(internal::CurrentShard() ==
                  nullptr);  // two shards that wait for each other never end
   Notification done;
-  shards_[shard]->RunSoon([&task, &done] {
+  const bool will_run = shards_[shard]->RunSoon([&task, &done] {
     task();
     done.Notify();
   });
-  done.Wait();
+  if (will_run) return done.Wait();
+  task();  // its thread has just ended
+  shards_[shard]->CountTask();
 }
 
 absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_type) {
@@ -432,7 +434,7 @@ absl::Status Fabric::Health() const {
   for (uint32_t i = 0; i < state_.shards; ++i) {
     // Relaxed: see FabricState.
     if (state_.journal_full[i].load(std::memory_order_relaxed)) {
-      return shards_[i]->journal()->last_refusal();
+      return shards_[i]->journal_refusal();
     }
   }
   return absl::OkStatus();
@@ -602,6 +604,7 @@ absl::Status Fabric::Stop() {
   for (std::jthread& thread : threads_) thread.request_stop();
   for (auto& engine : engines_) engine->Wake();
   threads_.clear();
+  for (auto& shard : shards_) shard->EndTasks();  // somebody may wait for them
   // SYNC(fabric-stopped): pairs with stopped().
   stopped_.store(true, std::memory_order_release);
   absl::Status first = CommitForTheLastTime();

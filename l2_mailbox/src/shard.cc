@@ -116,6 +116,11 @@ bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payl
 }
 
 void Shard::NoteJournalFull() {
+  {
+    // A copy: the journal changes its own with each refusal.
+    MutexLock lock(&refusal_mutex_);
+    if (journal_refusal_.ok()) journal_refusal_ = journal_->last_refusal();
+  }
   // Relaxed: a hint to producers, see FabricState.
   state_->journal_full[index_].store(true, std::memory_order_relaxed);
 }
@@ -196,14 +201,26 @@ void Shard::Remove(Endpoint& endpoint) {
   graveyard_.push_back(endpoints_.Exchange(static_cast<uint32_t>(endpoint.id()), nullptr));
 }
 
-void Shard::RunSoon(std::function<void()> task) {
+bool Shard::RunSoon(std::function<void()> task) {
   {
     MutexLock lock(&tasks_mutex_);
+    if (tasks_ended_) return false;
     tasks_.push_back(std::move(task));
   }
   // SYNC(shard-tasks): release, though the mutex alone orders the task; the flag only says to look.
   has_tasks_.store(true, std::memory_order_release);
   state_->engines[index_]->Wake();
+  return true;
+}
+
+void Shard::EndTasks() {
+  const CurrentShardScope scope(this);
+  {
+    MutexLock lock(&tasks_mutex_);
+    tasks_ended_ = true;
+  }
+  RunTasks();
+  port_.Publish();
 }
 
 size_t Shard::RunTasks() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/mutex.h"
@@ -107,6 +108,11 @@ class Shard final : public Poller {
   size_t held_answers() const { return held_answers_ != nullptr ? held_answers_->size() : 0; }
   // Where this start of the fabric began in the journal.
   Position first_position() const { return first_position_; }
+  // Why its journal takes nothing more; OK while it does. Any thread.
+  absl::Status journal_refusal() const {
+    MutexLock lock(&refusal_mutex_);
+    return journal_refusal_;
+  }
   Journal* journal() { return journal_.has_value() ? &*journal_ : nullptr; }
   // Journals a record of the runtime itself (a name, a crash, a boot). False when there is no
   // space.
@@ -145,8 +151,11 @@ class Shard final : public Poller {
   TakenMark Mark() const;
   bool HasTaken(const TakenMark& mark) const;
 
-  // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection.
-  void RunSoon(std::function<void()> task);
+  // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection. False: that
+  // thread has ended (EndTasks), and nothing is done.
+  bool RunSoon(std::function<void()> task);
+  // Runs what still waits, and takes no task any more. REQUIRES: this shard's thread has ended.
+  void EndTasks();
   // A task was run for this shard, by whoever drives it.
   void CountTask() { ++tasks_run_; }
 
@@ -209,7 +218,7 @@ class Shard final : public Poller {
   void HandOver(const Frame& frame);
   // What follows when a frame is journalled. Inlined: it is the way of every message.
   [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame,
-                                                    SharedBlock* block);
+                                                   SharedBlock* block);
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
                                               Position position, SharedBlock* block);
@@ -249,10 +258,14 @@ class Shard final : public Poller {
   OwnedCounter taken_;
   OwnedCounter delivered_;
 
+  mutable Mutex refusal_mutex_;
+  absl::Status journal_refusal_ ABSL_GUARDED_BY(refusal_mutex_);
+
   // SYNC(shard-tasks): set by RunSoon() after the task is queued, read by Poll().
   std::atomic<bool> has_tasks_{false};
   Mutex tasks_mutex_;
   std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(tasks_mutex_);
+  bool tasks_ended_ ABSL_GUARDED_BY(tasks_mutex_) = false;
 };
 
 }  // namespace bitactor::internal
