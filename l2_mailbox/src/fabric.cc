@@ -424,6 +424,13 @@ absl::Status Fabric::SetAccepted(Address address, uint16_t kinds, const char* wh
       shards_[owner]->SetAccepted(*endpoint, kinds);
     }
   });
+  for (bool done = !status.ok(); !done;) {
+    RunOnShard(owner, [&] {
+      const internal::Endpoint* const endpoint = shards_[owner]->Find(address.id);
+      done = endpoint == nullptr || !endpoint->in_backlog;
+    });
+    if (!done && !options_.threads) Poll();
+  }
   return status;
 }
 
@@ -461,6 +468,7 @@ void Fabric::WaitIdle() {
     uint64_t taken = 0;
     uint64_t waiting = 0;
     uint64_t answers = 0;
+    bool backlog = false;
     for (uint32_t i = 0; i < state_.shards; ++i) {
       RunOnShard(i, [&] {
         taken += shards_[i]->taken();
@@ -469,13 +477,14 @@ void Fabric::WaitIdle() {
         taken += shards_[i]->port().refused();
         waiting += shards_[i]->held_frames();
         answers += shards_[i]->held_answers();
+        backlog |= shards_[i]->has_backlog();
       });
     }
     uint64_t sent = 0;
     for (auto& shard : shards_) sent += shard->port().sent().Read();
     MutexLock lock(&mutex_);
     for (auto& port : port_cores_) sent += port->sent().Read();
-    return sent == taken + waiting && answers == 0;
+    return sent == taken + waiting && answers == 0 && !backlog;
   };
   while (!sums_agree()) {
     if (!options_.threads) Poll();

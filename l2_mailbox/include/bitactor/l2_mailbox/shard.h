@@ -132,10 +132,13 @@ class Shard final : public Poller {
     return endpoints_.VisitFrom(from, places, visit);
   }
 
-  // Handles what waits for an endpoint that accepts again.
+  // Handles what waits for an endpoint that accepts again; while sends of this shard are held back
+  // no more of it, but the rest when they are gone.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
   // Sets what an endpoint accepts, and handles what it can take now. Not in a dispatch.
   void SetAccepted(Endpoint& endpoint, uint16_t kinds);
+  // Whether endpoints have yet to handle what they can take. This shard's thread.
+  bool has_backlog() const { return !backlog_.empty(); }
 
   // Handover, on this shard's thread (Fabric::ChangeRoutes says in which order). Messages for slots
   // that come in are kept from now on,
@@ -210,6 +213,8 @@ class Shard final : public Poller {
   bool MakeRoom(Endpoint& endpoint, const Frame& arriving);
   // Tells senders what they may send, where that has changed.
   void PublishCredit(Endpoint& endpoint);
+  // Goes on where DrainHeld() had to stop.
+  [[gnu::noinline]] void DrainBacklog();
   // Handles what was handed over; false when some is left.
   [[gnu::noinline]] bool DeliverArrived(size_t& left);
   // A frame for an id that nobody here serves.
@@ -222,6 +227,7 @@ class Shard final : public Poller {
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
                                               Position position, SharedBlock* block);
+  static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
   bool HasAnswersToServe() const;
@@ -254,7 +260,8 @@ class Shard final : public Poller {
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none
   std::unique_ptr<MovingSlots> incoming_;
-  FrameQueue arrived_;  // handed over, in order; before all that the lanes have
+  std::vector<ActorId> backlog_;  // whom DrainHeld() left with something that they can take
+  FrameQueue arrived_;            // handed over, in order; before all that the lanes have
   OwnedCounter taken_;
   OwnedCounter delivered_;
 
