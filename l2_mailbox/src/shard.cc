@@ -222,12 +222,12 @@ bool Shard::RunSoon(std::function<void()> task) {
 
 void Shard::EndTasks() {
   const CurrentShardScope scope(this);
-  {
+  for (bool ended = false; !ended;) {
+    RunTasks();
+    port_.Publish();
     MutexLock lock(&tasks_mutex_);
-    tasks_ended_ = true;
+    ended = tasks_ended_ = tasks_.empty();  // whoever comes from here on does it himself
   }
-  RunTasks();
-  port_.Publish();
 }
 
 size_t Shard::RunTasks() {
