@@ -234,10 +234,14 @@ absl::StatusOr<DeliveryReport> ReadDeliveryState(
   return report;
 }
 
-absl::StatusOr<DeliveryReport> SaveDeliveryState(FileSystem& files, const std::string& set_dir,
-                                                 uint64_t at_least) {
+absl::StatusOr<DeliveryReport> SaveDeliveryState(
+    FileSystem& files, const std::string& set_dir, uint64_t at_least,
+    const std::function<absl::Status()>& make_durable) {
   absl::StatusOr<DeliveryReport> report = ReadDeliveryState(files, set_dir);
   if (!report.ok() || report->records_read < at_least) return report;
+  if (make_durable) {
+    if (absl::Status status = make_durable(); !status.ok()) return status;
+  }
   absl::StatusOr<SnapshotStore> store =
       SnapshotStore::Open(SnapshotDir(set_dir), {.keep = 2, .files = &files});
   if (!store.ok()) return store.status();

@@ -294,11 +294,13 @@ void Fabric::RunOnShard(uint32_t shard, const std::function<void()>& task) {
   BITACTOR_CHECK(internal::CurrentShard() ==
                  nullptr);  // two shards that wait for each other never end
   Notification done;
-  shards_[shard]->RunSoon([&task, &done] {
+  const bool will_run = shards_[shard]->RunSoon([&task, &done] {
     task();
     done.Notify();
   });
-  done.Wait();
+  if (will_run) return done.Wait();
+  task();  // its thread has just ended
+  shards_[shard]->CountTask();
 }
 
 absl::StatusOr<Address> Fabric::TryIntern(std::string_view name, uint32_t class_type) {
@@ -422,6 +424,13 @@ absl::Status Fabric::SetAccepted(Address address, uint16_t kinds, const char* wh
       shards_[owner]->SetAccepted(*endpoint, kinds);
     }
   });
+  for (bool done = !status.ok(); !done;) {
+    RunOnShard(owner, [&] {
+      const internal::Endpoint* const endpoint = shards_[owner]->Find(address.id);
+      done = endpoint == nullptr || !endpoint->in_backlog;
+    });
+    if (!done && !options_.threads) Poll();
+  }
   return status;
 }
 
@@ -432,7 +441,7 @@ absl::Status Fabric::Health() const {
   for (uint32_t i = 0; i < state_.shards; ++i) {
     // Relaxed: see FabricState.
     if (state_.journal_full[i].load(std::memory_order_relaxed)) {
-      return shards_[i]->journal()->last_refusal();
+      return shards_[i]->journal_refusal();
     }
   }
   return absl::OkStatus();
@@ -459,6 +468,7 @@ void Fabric::WaitIdle() {
     uint64_t taken = 0;
     uint64_t waiting = 0;
     uint64_t answers = 0;
+    bool backlog = false;
     for (uint32_t i = 0; i < state_.shards; ++i) {
       RunOnShard(i, [&] {
         taken += shards_[i]->taken();
@@ -467,13 +477,14 @@ void Fabric::WaitIdle() {
         taken += shards_[i]->port().refused();
         waiting += shards_[i]->held_frames();
         answers += shards_[i]->held_answers();
+        backlog |= shards_[i]->has_backlog();
       });
     }
     uint64_t sent = 0;
     for (auto& shard : shards_) sent += shard->port().sent().Read();
     MutexLock lock(&mutex_);
     for (auto& port : port_cores_) sent += port->sent().Read();
-    return sent == taken + waiting && answers == 0;
+    return sent == taken + waiting && answers == 0 && !backlog;
   };
   while (!sums_agree()) {
     if (!options_.threads) Poll();
@@ -576,11 +587,15 @@ absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(const RetentionOptio
         "no record may be removed: this fabric's owner reads every one at the start "
         "(FabricOptions::on_recovered)");
   }
-  absl::StatusOr<internal::DeliveryReport> saved =
-      internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir, /*at_least=*/1);
+  // What the snapshot knows of outlives what is removed, and a power loss takes none of it.
+  const auto make_durable = [this] {
+    absl::Status status;
+    for (uint32_t i = 0; i < state_.shards; ++i) status.Update(WaitDurable(i));
+    return status;
+  };
+  absl::StatusOr<internal::DeliveryReport> saved = internal::SaveDeliveryState(
+      *options_.journal.files, options_.journal_dir, /*at_least=*/1, make_durable);
   if (!saved.ok()) return saved.status();
-  // What the snapshot knows of outlives what is removed.
-  if (absl::Status status = Commit(); !status.ok()) return status;
   std::vector<RetentionReport> reports;
   for (auto& shard : shards_) {
     RetentionOptions of_shard = options;
@@ -598,6 +613,7 @@ absl::Status Fabric::Stop() {
   for (std::jthread& thread : threads_) thread.request_stop();
   for (auto& engine : engines_) engine->Wake();
   threads_.clear();
+  for (auto& shard : shards_) shard->EndTasks();  // somebody may wait for them
   // SYNC(fabric-stopped): pairs with stopped().
   stopped_.store(true, std::memory_order_release);
   absl::Status first = CommitForTheLastTime();
@@ -606,13 +622,18 @@ absl::Status Fabric::Stop() {
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
   }
-  if (!options_.journal_dir.empty()) {
+  // Not after a start that could not have the journals: then the folder is another fabric's.
+  if (!options_.journal_dir.empty() && state_.incarnation != 0) {
+    const bool durable = first.ok();
     first.Update(WriteQuarantineFile(*options_.journal.files, options_.journal_dir,
                                      state_.incarnation, Corruption().quarantined, Quarantined()));
-    // Without it the next start reads more, and says what is wrong if something is.
-    internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir,
-                                kRecordsWorthASnapshot)
-        .IgnoreError();
+    // Without it the next start reads more, and says what is wrong if something is. A snapshot of
+    // what may be lost would take the place of one that fits.
+    if (durable) {
+      internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir,
+                                  kRecordsWorthASnapshot)
+          .IgnoreError();
+    }
   }
   return first;
 }

@@ -155,6 +155,15 @@ absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint3
 
 absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
                                        uint64_t timeout_ns) {
+  absl::StatusOr<Frame> answer = FinishSend(result, message_id, timeout_ns);
+  if (answer.ok() && (answer->header.flags & kFlagError) != 0) {
+    return Message(*answer).As<ErrorReply>().ToStatus();
+  }
+  return answer;
+}
+
+absl::StatusOr<Frame> Port::FinishSend(SendResult result, uint64_t message_id,
+                                       uint64_t timeout_ns) {
   core_->Publish();  // and no waiting for room: that counts by the timeout
   in_burst_ = false;
   if (result == SendResult::kMailboxFull) {
@@ -229,7 +238,7 @@ absl::Status Port::BeginDurable(internal::Envelope& envelope, Address target, ui
 
 absl::StatusOr<Place> Port::FinishDurable(SendResult result, uint64_t message_id,
                                           uint64_t timeout_ns) {
-  const absl::StatusOr<Frame> answer = FinishCall(result, message_id, timeout_ns);
+  const absl::StatusOr<Frame> answer = FinishSend(result, message_id, timeout_ns);
   unknown_id_ = result == SendResult::kOk ? message_id : 0;
   if (!answer.ok()) return answer.status();
   const Message message(*answer);

@@ -116,6 +116,11 @@ bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payl
 }
 
 void Shard::NoteJournalFull() {
+  {
+    // A copy: the journal changes its own with each refusal.
+    MutexLock lock(&refusal_mutex_);
+    if (journal_refusal_.ok()) journal_refusal_ = journal_->last_refusal();
+  }
   // Relaxed: a hint to producers, see FabricState.
   state_->journal_full[index_].store(true, std::memory_order_relaxed);
 }
@@ -149,7 +154,8 @@ void Shard::Add(std::unique_ptr<Endpoint> endpoint) {
   }
   if (!meter_.empty()) ReadClock();  // before the handlers' stats can go away
   if (before != nullptr) graveyard_.push_back(std::move(before));
-  if (!added.removed) PublishCredit(added);
+  if (!added.removed) DrainHeld(added);
+  if (!meter_.empty()) ReadClock();
   port_.Publish();
 }
 
@@ -170,13 +176,19 @@ void Shard::HandOver(const Frame& frame) {
     return;
   }
   // An answer must not wait behind a message that waits for the handler which that answer resumes.
-  if (MustWait(*endpoint, frame.header.kind)) {
+  if (MustWait(*endpoint, frame.header.kind) ||
+      (port_.congested() && IsQueuedClass(frame.header.kind))) {
     endpoint->held().PushBack(frame);  // it waited before: beyond the capacity too
     ++held_frames_;
     return;
   }
   Dispatch(*endpoint, frame);
   if (!endpoint->removed && !endpoint->held().empty()) DrainHeld(*endpoint);
+}
+
+bool Shard::HasToHandle(Endpoint& endpoint) {
+  return !endpoint.removed && !endpoint.held().empty() &&
+         endpoint.Accepts(endpoint.held().Front().header.kind);
 }
 
 bool Shard::MustWait(Endpoint& endpoint, FrameKind kind) {
@@ -196,14 +208,26 @@ void Shard::Remove(Endpoint& endpoint) {
   graveyard_.push_back(endpoints_.Exchange(static_cast<uint32_t>(endpoint.id()), nullptr));
 }
 
-void Shard::RunSoon(std::function<void()> task) {
+bool Shard::RunSoon(std::function<void()> task) {
   {
     MutexLock lock(&tasks_mutex_);
+    if (tasks_ended_) return false;
     tasks_.push_back(std::move(task));
   }
   // SYNC(shard-tasks): release, though the mutex alone orders the task; the flag only says to look.
   has_tasks_.store(true, std::memory_order_release);
   state_->engines[index_]->Wake();
+  return true;
+}
+
+void Shard::EndTasks() {
+  const CurrentShardScope scope(this);
+  for (bool ended = false; !ended;) {
+    RunTasks();
+    port_.Publish();
+    MutexLock lock(&tasks_mutex_);
+    ended = tasks_ended_ = tasks_.empty();  // whoever comes from here on does it himself
+  }
 }
 
 size_t Shard::RunTasks() {
@@ -235,7 +259,7 @@ bool Shard::HasAnswersToServe() const {
 bool Shard::HasWork() {
   // SYNC(shard-tasks)
   return has_tasks_.load(std::memory_order_acquire) || port_.congested() || !arrived_.empty() ||
-         merge_.HasFrames() || HasAnswersToServe();
+         has_backlog() || merge_.HasFrames() || HasAnswersToServe();
 }
 
 size_t Shard::Poll() {
@@ -269,6 +293,11 @@ size_t Shard::Poll() {
       work += merge_.SpillAll(quarantine);
       CountIdleRound();
       break;
+    }
+    if (has_backlog()) [[unlikely]] {
+      ++work;
+      DrainBacklog();
+      if (port_.congested()) continue;
     }
     if (!arrived_.empty()) [[unlikely]] {
       ++work;
@@ -371,6 +400,7 @@ void Shard::EndIncoming(Baggage baggage) {
   for (auto& endpoint : baggage.endpoints) {
     held_frames_ += endpoint->held().size();
     const auto id = static_cast<uint32_t>(endpoint->id());
+    if (endpoint->in_backlog) backlog_.push_back(endpoint->id());
     endpoints_.Exchange(id, std::move(endpoint));
   }
   for (FrameQueue& frames = incoming_->frames; !frames.empty(); frames.PopFront()) {
@@ -415,14 +445,29 @@ bool Shard::HasTaken(const TakenMark& mark) const {
 }
 
 void Shard::DrainHeld(Endpoint& endpoint) {
-  while (!endpoint.removed && !endpoint.held().empty() &&
-         endpoint.Accepts(endpoint.held().Front().header.kind)) {
+  while (HasToHandle(endpoint) && !port_.congested()) {
     const Frame frame = endpoint.held().Front();  // a copy: the handler may make the queue grow
     endpoint.held().PopFront();
     --held_frames_;
     Dispatch(endpoint, frame);
   }
-  if (!endpoint.removed) PublishCredit(endpoint);
+  if (endpoint.removed) return;
+  if (HasToHandle(endpoint) && !endpoint.in_backlog) {
+    endpoint.in_backlog = true;
+    backlog_.push_back(endpoint.id());
+  }
+  PublishCredit(endpoint);
+}
+
+void Shard::DrainBacklog() {
+  ReadClock();
+  for (const ActorId id : std::exchange(backlog_, {})) {
+    Endpoint* const endpoint = Find(id);
+    if (endpoint == nullptr) continue;  // it ended, or serves elsewhere
+    endpoint->in_backlog = false;
+    DrainHeld(*endpoint);
+  }
+  port_.Publish();  // before lanes are read again (M2)
 }
 
 [[gnu::always_inline]] inline void Shard::DispatchWith(Endpoint& endpoint, const Frame& frame,

@@ -204,7 +204,10 @@ class Traffic {
       ++model_.full;
       return;
     }
-    EXPECT_TRUE(reply.ok()) << reply.status();
+    EXPECT_EQ(reply.status().code(), kind == 0   ? absl::StatusCode::kOk
+                                     : kind == 1 ? absl::StatusCode::kNotFound
+                                                 : absl::StatusCode::kInternal)
+        << reply.status();
     ++model_.sent;
     ++model_.read_by_ports;
     if (kind == 0) return;  // counted when it was handled

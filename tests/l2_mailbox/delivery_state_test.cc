@@ -51,7 +51,7 @@ void ExpectSame(const DeliveryState& a, const DeliveryState& b) {
 
 class DeliveryStateTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Fabric> Start(uint32_t shards) {
+  FabricOptions Options(uint32_t shards) {
     FabricOptions options;
     options.shards = shards;
     options.mailboxes = 6;
@@ -63,7 +63,10 @@ class DeliveryStateTest : public ::testing::Test {
     options.journal.files = &files_;
     options.journal.prepare_ahead = false;
     options.journal.segment_bytes = 64 << 10;
-    auto fabric = Fabric::Start(options);
+    return options;
+  }
+  std::unique_ptr<Fabric> Start(uint32_t shards) {
+    auto fabric = Fabric::Start(Options(shards));
     EXPECT_TRUE(fabric.ok()) << fabric.status();
     return *std::move(fabric);
   }
@@ -172,6 +175,23 @@ TEST_F(DeliveryStateTest, AStopKeepsASnapshotOfALongRun) {
   fabric = Start(1);
   EXPECT_EQ(fabric->boot(), 2u);
   EXPECT_EQ(fabric->Find("a"), a.id);
+}
+
+TEST_F(DeliveryStateTest, AStartThatFailsWritesNothingIntoAnothersFolder) {
+  auto fabric = Start(1);
+  const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
+  Port port = fabric->OpenPort();
+  for (uint64_t i = 0; i < 70'000; ++i) {
+    ASSERT_EQ(port.Post(a, Number{i}), SendResult::kOk);
+    if (i % 500 != 0) continue;
+    port.Flush();
+    fabric->WaitIdle();
+  }
+  port.Flush();
+  fabric->WaitIdle();
+  const std::vector<std::string> before = files_.List("run").value();
+  EXPECT_EQ(Fabric::Start(Options(1)).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(files_.List("run").value(), before);
 }
 
 TEST_F(DeliveryStateTest, ADamagedSnapshotOrOneAheadOfTheJournalsIsNotUsed) {

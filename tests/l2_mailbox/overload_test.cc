@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -146,9 +147,7 @@ TEST_F(OverloadTest, ACallThatGivesWayIsAnswered) {
       ASSERT_EQ(port_.Post(store, Number{i}, Priority::kRaised), SendResult::kOk);
     }
     const absl::StatusOr<Frame> answer = port_.Call(store, Number{}, 1'000'000);
-    ASSERT_TRUE(answer.ok()) << answer.status();
-    EXPECT_EQ(Message(*answer).As<ErrorReply>().ToStatus().code(),
-              absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kResourceExhausted) << answer.status();
     ExpectOnly(
         overload == Overload::kRefuse ? DeadLetterCause::kMailboxFull : DeadLetterCause::kShed, 1);
     // And the next is not even sent where its sender can know.
@@ -368,6 +367,54 @@ TEST_F(OverloadTest, ASendThatWaitsGoesWhenTheMailboxRunsAgain) {
   EXPECT_TRUE(fabric->Counters().AddUp());
 }
 
+// Lanes of four slots and ten frames held back at most: a shard that handled all that waits in one go
+// would lose most of what its handlers send.
+TEST_F(OverloadTest, WhatWaitedIsHandledAsFastAsItsHandlersCanSend) {
+  constexpr uint64_t kWaiting = 60;
+  for (const bool served_late : {false, true}) {
+    for (const uint32_t shards : {1u, 2u}) {
+      SCOPED_TRACE(shards * 2 + (served_late ? 1 : 0));
+      FabricOptions options;
+      options.shards = shards;
+      options.threads = false;
+      options.lane_slots = 4;
+      options.overflow_frames = 10;
+      auto fabric = Fabric::Start(options).value();
+      std::vector<uint64_t> seen;
+      const Address sink = fabric->Serve(
+          "sink", [&](const Message& m, Sender&) { seen.push_back(m.As<Number>().value); });
+      const auto relay = [&](const Message& m, Sender& out) {
+        for (int i = 0; i < 3; ++i) out.Send(sink, m.As<Number>());
+      };
+      // On another shard than the sink, if there is one.
+      std::string name = "relay";
+      while (shards > 1 && fabric->ShardOf(fabric->Intern(name).id) == fabric->ShardOf(sink.id)) {
+        name += "'";
+      }
+      if (!served_late) {
+        ASSERT_TRUE(fabric->Suspend(fabric->Serve(name, relay)).ok());
+      }
+      Port port = fabric->OpenPort();
+      for (uint64_t i = 0; i < kWaiting; ++i) {
+        ASSERT_EQ(port.Send(fabric->Intern(name), Number{i}), SendResult::kOk);
+        fabric->WaitIdle();
+      }
+      if (served_late) {
+        fabric->Serve(name, relay);
+      } else {
+        ASSERT_TRUE(fabric->Resume(fabric->Intern(name)).ok());
+        EXPECT_GE(fabric->Counters().delivered, kWaiting) << "it returns when that is done";
+      }
+      fabric->WaitIdle();
+      EXPECT_EQ(seen.size(), 3 * kWaiting);
+      EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+      EXPECT_EQ(fabric->Counters().dead_letters_total(), 0u);
+      EXPECT_EQ(fabric->Counters().queued, 0u);
+      EXPECT_TRUE(fabric->Counters().AddUp());
+    }
+  }
+}
+
 TEST_F(OverloadTest, OnlyWhatIsServedCanBeSuspendedAndOnlyFromOutside) {
   Start();
   EXPECT_EQ(fabric_->Suspend(Address{ActorId{4711}}).code(), absl::StatusCode::kNotFound);
@@ -435,8 +482,9 @@ TEST(CreditTest, IsWithdrawnAtHalfAndGivenBackBelowAQuarter) {
 
 TEST(SendAdviceTest, EveryResultSaysWhatToDo) {
   const std::vector<SendAdvice> expected = {
-      SendAdvice::kGoOn,   SendAdvice::kRetry,  SendAdvice::kGiveUp, SendAdvice::kGoOn,
-      SendAdvice::kGiveUp, SendAdvice::kGiveUp, SendAdvice::kWait};
+      SendAdvice::kGoOn, SendAdvice::kRetry,  SendAdvice::kGiveUp,
+      SendAdvice::kGoOn, SendAdvice::kGiveUp, SendAdvice::kGiveUp,
+      SendAdvice::kWait, SendAdvice::kWait,   SendAdvice::kGiveUp};
   ASSERT_EQ(expected.size(), kSendResults);
   for (size_t i = 0; i < kSendResults; ++i) {
     const auto result = static_cast<SendResult>(i);

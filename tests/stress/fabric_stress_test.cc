@@ -15,6 +15,7 @@
 
 #include "bitactor/l2_mailbox/fabric.h"
 #include "support/seed.h"
+#include "support/simulated_files.h"
 #include "support/temp_dir.h"
 
 namespace bitactor {
@@ -317,6 +318,52 @@ TEST(FabricStressTest, AnIdleShardWakesForEachMessageFromOutside) {
     ASSERT_EQ(port.Send(sides[shard], Ball{i}), SendResult::kOk);
     ASSERT_TRUE(ComesToZero([&] { return i + 1 - seen.load(std::memory_order_acquire); })) << i;
   }
+}
+
+// Whoever asks the shards while they end has an answer: a task that came too late for its shard's
+// thread is not left waiting.
+TEST(FabricStressTest, WhoAsksWhileTheFabricStopsIsAnswered) {
+  for (int round = 0; round < 20; ++round) {
+    FabricOptions options;
+    options.shards = 2;
+    options.span_capacity = 64;
+    auto fabric = Fabric::Start(options).value();
+    std::atomic<uint64_t> asked{0};
+    std::jthread asking([&] {
+      while (!fabric->stopped()) {
+        EXPECT_EQ(fabric->Suspicions(), 0u);
+        asked.fetch_add(1);
+      }
+    });
+    while (asked.load() < 2) std::this_thread::yield();
+    EXPECT_TRUE(fabric->Stop().ok());
+  }
+}
+
+// A shard whose journal is full refuses again and again; who asks for the reason meanwhile has it.
+TEST(FabricStressTest, WhyAJournalIsFullIsToldWhileItRefuses) {
+  test::SimulatedFiles files;
+  FabricOptions options;
+  options.journal_dir = "run";
+  options.journal.files = &files;
+  options.journal.segment_bytes = 64 << 10;
+  options.span_capacity = 64;
+  auto fabric = Fabric::Start(options).value();
+  files.FailAllocations(absl::ResourceExhaustedError("No space left on device"));
+  std::atomic<bool> asked{false};
+  std::jthread asking([&] {
+    while (fabric->Health().ok()) std::this_thread::yield();
+    for (int i = 0; i < 20'000; ++i) {
+      ASSERT_EQ(fabric->Health().code(), absl::StatusCode::kResourceExhausted);
+    }
+    asked.store(true);
+  });
+  fabric->RunOnShard(0, [&] {
+    const uint64_t number = 0;
+    while (!asked.load()) {
+      fabric->shard(0).JournalSystemRecord(/*type=*/4711, 0, &number, sizeof(number));
+    }
+  });
 }
 
 }  // namespace

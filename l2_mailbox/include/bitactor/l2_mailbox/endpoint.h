@@ -68,6 +68,7 @@ class Endpoint {
   Credit credit = Credit::kAll;  // as published
   uint8_t generation = 0;
   bool removed = false;
+  bool in_backlog = false;        // of its shard: what waits here waits for room in lanes alone
   bool may_be_suspended = false;  // from outside (Fabric::Suspend)
   uint16_t swept = 0;             // the last sweep that counted it (StatsPublisher)
 

@@ -188,6 +188,8 @@ class Port {
   }
   absl::Status BeginCall(internal::Envelope& envelope, Address target, uint32_t type);
   absl::StatusOr<Frame> FinishCall(SendResult result, uint64_t message_id, uint64_t timeout_ns);
+  // As FinishCall(); an error that was answered is an answer.
+  absl::StatusOr<Frame> FinishSend(SendResult result, uint64_t message_id, uint64_t timeout_ns);
   absl::Status BeginDurable(internal::Envelope& envelope, Address target, uint32_t type);
   absl::StatusOr<Place> FinishDurable(SendResult result, uint64_t message_id, uint64_t timeout_ns);
   absl::StatusOr<Frame> AwaitAnswer(uint64_t message_id, uint64_t timeout_ns);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "bitactor/l1_core/batch_meter.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l1_core/mutex.h"
@@ -107,6 +108,11 @@ class Shard final : public Poller {
   size_t held_answers() const { return held_answers_ != nullptr ? held_answers_->size() : 0; }
   // Where this start of the fabric began in the journal.
   Position first_position() const { return first_position_; }
+  // Why its journal takes nothing more; OK while it does. Any thread.
+  absl::Status journal_refusal() const {
+    MutexLock lock(&refusal_mutex_);
+    return journal_refusal_;
+  }
   Journal* journal() { return journal_.has_value() ? &*journal_ : nullptr; }
   // Journals a record of the runtime itself (a name, a crash, a boot). False when there is no
   // space.
@@ -126,10 +132,13 @@ class Shard final : public Poller {
     return endpoints_.VisitFrom(from, places, visit);
   }
 
-  // Handles what waits for an endpoint that accepts again.
+  // Handles what waits for an endpoint that accepts again; while sends of this shard are held back
+  // no more of it, but the rest when they are gone.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
   // Sets what an endpoint accepts, and handles what it can take now. Not in a dispatch.
   void SetAccepted(Endpoint& endpoint, uint16_t kinds);
+  // Whether endpoints have yet to handle what they can take. This shard's thread.
+  bool has_backlog() const { return !backlog_.empty(); }
 
   // Handover, on this shard's thread (Fabric::ChangeRoutes says in which order). Messages for slots
   // that come in are kept from now on,
@@ -145,8 +154,11 @@ class Shard final : public Poller {
   TakenMark Mark() const;
   bool HasTaken(const TakenMark& mark) const;
 
-  // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection.
-  void RunSoon(std::function<void()> task);
+  // Runs `task` on this shard's thread at its next Poll(). For set-up and inspection. False: that
+  // thread has ended (EndTasks), and nothing is done.
+  bool RunSoon(std::function<void()> task);
+  // Runs what still waits, and takes no task any more. REQUIRES: this shard's thread has ended.
+  void EndTasks();
   // A task was run for this shard, by whoever drives it.
   void CountTask() { ++tasks_run_; }
 
@@ -201,6 +213,8 @@ class Shard final : public Poller {
   bool MakeRoom(Endpoint& endpoint, const Frame& arriving);
   // Tells senders what they may send, where that has changed.
   void PublishCredit(Endpoint& endpoint);
+  // Goes on where DrainHeld() had to stop.
+  [[gnu::noinline]] void DrainBacklog();
   // Handles what was handed over; false when some is left.
   [[gnu::noinline]] bool DeliverArrived(size_t& left);
   // A frame for an id that nobody here serves.
@@ -213,6 +227,7 @@ class Shard final : public Poller {
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
                                               Position position, SharedBlock* block);
+  static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
   bool HasAnswersToServe() const;
@@ -245,14 +260,19 @@ class Shard final : public Poller {
   std::vector<std::unique_ptr<Endpoint>> graveyard_;
   std::unique_ptr<MovingSlots> outgoing_;  // null: none
   std::unique_ptr<MovingSlots> incoming_;
-  FrameQueue arrived_;  // handed over, in order; before all that the lanes have
+  std::vector<ActorId> backlog_;  // whom DrainHeld() left with something that they can take
+  FrameQueue arrived_;            // handed over, in order; before all that the lanes have
   OwnedCounter taken_;
   OwnedCounter delivered_;
+
+  mutable Mutex refusal_mutex_;
+  absl::Status journal_refusal_ ABSL_GUARDED_BY(refusal_mutex_);
 
   // SYNC(shard-tasks): set by RunSoon() after the task is queued, read by Poll().
   std::atomic<bool> has_tasks_{false};
   Mutex tasks_mutex_;
   std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(tasks_mutex_);
+  bool tasks_ended_ ABSL_GUARDED_BY(tasks_mutex_) = false;
 };
 
 }  // namespace bitactor::internal

@@ -219,7 +219,6 @@ absl::StatusOr<internal::ReplyOf<M>> Handle<A>::Call(const M& request,
   absl::StatusOr<Frame> reply =
       system_->ThreadPort().Call(address_, request, internal::TimeoutNanos(timeout));
   if (!reply.ok()) return reply.status();
-  if ((reply->header.flags & kFlagError) != 0) return Message(*reply).As<ErrorReply>().ToStatus();
   internal::ReplyOf<M> value;
   if (reply->header.type != TypeId<M>() || reply->header.size_bytes != sizeof(value)) {
     return absl::InternalError("the answer is not of the request's Reply type");
