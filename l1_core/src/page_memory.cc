@@ -69,7 +69,7 @@ absl::StatusOr<PageMemory> PageMemory::Map(size_t size_bytes, PageOptions option
   memory.mapping_ = mapping;
   const auto begin = reinterpret_cast<uintptr_t>(mapping);
   memory.data_ =
-      static_cast<std::byte*>(mapping) + (RoundUp(begin + PageBytes(), page_bytes) - begin);
+      static_cast<std::byte*>(mapping) + (RoundUp(begin + PageBytes(), unit_bytes) - begin);
   if (::mprotect(memory.data_, memory.size_bytes_, PROT_READ | PROT_WRITE) != 0) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no ", memory.size_bytes_,
