@@ -234,6 +234,12 @@ absl::StatusOr<DeliveryReport> ReadDeliveryState(
   return report;
 }
 
+DeliveryState ReadDeliverySnapshot(FileSystem& files, const std::string& set_dir) {
+  DeliveryReport report;
+  TakeSnapshot(files, set_dir, report);
+  return std::move(report.state);
+}
+
 absl::StatusOr<DeliveryReport> SaveDeliveryState(FileSystem& files, const std::string& set_dir,
                                                  uint64_t at_least) {
   absl::StatusOr<DeliveryReport> report = ReadDeliveryState(files, set_dir);

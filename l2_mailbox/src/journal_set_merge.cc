@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/type_name.h"
+#include "bitactor/l2_mailbox/delivery_state.h"
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/persistence/journal_verify.h"
 
@@ -39,6 +40,7 @@ absl::StatusOr<std::unique_ptr<JournalSetMerge>> JournalSetMerge::Open(const std
     absl::Status status = merge->AddSource(ShardJournalDir(set_dir, shard), shard);
     if (!status.ok()) return status;
   }
+  merge->NoteRemovedRecords(set_dir);
   FabricReplayOptions& wanted = merge->options_;
   if (!wanted.name.empty()) {
     const auto named = std::find_if(
@@ -97,6 +99,15 @@ absl::Status JournalSetMerge::ReadRuntimeRecords(Source& source, const std::stri
     source.readable = history.next_position();
   }
   return absl::OkStatus();
+}
+
+void JournalSetMerge::NoteRemovedRecords(const std::string& set_dir) {
+  const bool whole = std::all_of(sources_.begin(), sources_.end(),
+                                 [](const Source& source) { return source.has_beginning; });
+  if (whole) return;
+  const DeliveryState known = ReadDeliverySnapshot(files_, set_dir);
+  for (const auto& [epoch, change] : known.routing) routes_.NoteChange(/*boot=*/0, change);
+  for (const auto& [id, name] : known.names) names_.emplace(id, name);
 }
 
 bool JournalSetMerge::NoteRuntimeRecord(RouteMark& at, const Record& record) {

@@ -89,6 +89,8 @@ class JournalSetMerge {
 
   absl::Status AddSource(const std::string& dir, uint32_t shard);
   absl::Status ReadRuntimeRecords(Source& source, const std::string& dir);
+  // What the records said that retention removed.
+  void NoteRemovedRecords(const std::string& set_dir);
   absl::Status CutOff(const std::string& set_dir);
   absl::Status Start(Source& source);
   // All records from there, whatever their target.

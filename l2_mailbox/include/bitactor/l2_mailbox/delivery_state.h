@@ -61,6 +61,10 @@ absl::StatusOr<DeliveryReport> ReadDeliveryState(
     FileSystem& files, const std::string& set_dir,
     const std::function<void(const RecoveredFrame&)>& visit = {});
 
+// What the snapshot below `set_dir` says, for who needs to know what records said that retention
+// removed; an empty state when there is none that fits the journals.
+DeliveryState ReadDeliverySnapshot(FileSystem& files, const std::string& set_dir);
+
 // Keeps the state as it is now in a snapshot, if at least so many records are not in one yet. The
 // journals may be live: what comes meanwhile is in the next one.
 absl::StatusOr<DeliveryReport> SaveDeliveryState(FileSystem& files, const std::string& set_dir,
