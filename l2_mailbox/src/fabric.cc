@@ -376,8 +376,9 @@ absl::StatusOr<Address> Fabric::TryServe(std::string_view name, Handler handler,
                         options.capacity_frames, kMaxCapacityFrames));
   }
   if (internal::CurrentShard() != nullptr) {  // as a new name: see TryIntern()
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a handler cannot serve \"", std::string(name), "\": serve it before messages come, from outside"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("a handler cannot serve \"", std::string(name),
+                     "\": serve it before messages come, from outside"));
   }
   const absl::StatusOr<Address> interned = TryIntern(name);
   if (!interned.ok()) return interned.status();
@@ -578,8 +579,15 @@ absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(const RetentionOptio
   absl::StatusOr<internal::DeliveryReport> saved =
       internal::SaveDeliveryState(*options_.journal.files, options_.journal_dir, /*at_least=*/1);
   if (!saved.ok()) return saved.status();
-  // What the snapshot knows of outlives what is removed.
+  // What the snapshot knows of outlives what is removed. Until here, the one before it does.
   if (absl::Status status = Commit(); !status.ok()) return status;
+  if (group_ == nullptr) {
+    for (const auto& [journal, end] : saved->state.ends) {
+      absl::Status status =
+          SyncSegments(ShardJournalDir(options_.journal_dir, journal), *options_.journal.files);
+      if (!status.ok()) return status;
+    }
+  }
   std::vector<RetentionReport> reports;
   for (auto& shard : shards_) {
     RetentionOptions of_shard = options;
@@ -605,7 +613,8 @@ absl::Status Fabric::Stop() {
   for (auto& shard : shards_) {
     if (shard->journal() != nullptr) first.Update(shard->journal()->Close());
   }
-  if (!options_.journal_dir.empty()) {
+  // A start that failed may have failed because the journals are another one's.
+  if (!options_.journal_dir.empty() && state_.incarnation != 0) {
     first.Update(WriteQuarantineFile(*options_.journal.files, options_.journal_dir,
                                      state_.incarnation, Corruption().quarantined, Quarantined()));
     // Without it the next start reads more, and says what is wrong if something is.
