@@ -264,6 +264,37 @@ TEST_F(ReplayTest, GoesOnWithWhatALiveFabricAppends) {
   EXPECT_TRUE(replay.status().ok()) << replay.status();
 }
 
+TEST_F(ReplayTest, ShardsThatALaterStartAddsAreFollowedToo) {
+  FabricOptions options = Options();
+  options.shards = 1;
+  auto fabric = Start(options);
+  std::vector<Address> names;
+  for (int i = 0; i < 12; ++i) names.push_back(fabric->Intern(absl::StrCat("name", i)));
+  FabricReplay replay = MustOpen(files_);
+  const uint32_t mailbox = fabric->slot_table().MailboxOf(names[5].id);
+  FabricReplay of_mailbox = MustOpen(files_, {.mailbox = mailbox});
+  EXPECT_THAT(ValuesOf(replay), IsEmpty());
+  EXPECT_THAT(ValuesOf(of_mailbox), IsEmpty());
+  ASSERT_TRUE(fabric->Stop().ok());
+  options.shards = 3;
+  fabric = Start(options);
+  std::vector<uint64_t> sent, sent_to_mailbox;
+  for (size_t i = 0; i < names.size(); ++i) {
+    fabric->Serve(absl::StrCat("name", i), [&, i](const Message& m, Sender& out) {
+      const uint64_t value = m.As<Number>().value;
+      if (i + 1 < names.size()) out.Send(names[i + 1], Number{value + 1});
+    });
+    sent.push_back(i);
+    if (fabric->slot_table().MailboxOf(names[i].id) == mailbox) sent_to_mailbox.push_back(i);
+  }
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(names[0], Number{0}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(ValuesOf(replay), sent);
+  EXPECT_EQ(ValuesOf(of_mailbox), sent_to_mailbox);
+  EXPECT_TRUE(replay.status().ok()) << replay.status();
+}
+
 TEST_F(ReplayTest, LooksForCausesThatWereAppendedSinceAJournalHadNoMore) {
   FabricOptions options = Options();
   options.shards = 2;
