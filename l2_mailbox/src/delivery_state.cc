@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/persistence/journal_reader.h"
+#include "bitactor/persistence/journal_verify.h"
+#include "bitactor/persistence/retention.h"
 #include "bitactor/persistence/snapshot_store.h"
 
 namespace bitactor::internal {
@@ -274,6 +276,15 @@ absl::StatusOr<DeliveryReport> SaveDeliveryState(FileSystem& files, const std::s
   if (!report->not_used.ok()) {
     absl::StatusOr<size_t> aside = store->SetAsideAfter(report->snapshot);
     if (!aside.ok()) return aside.status();
+  }
+  // What was removed before is known from snapshots alone: a power loss must not take from a journal
+  // what its snapshots know of.
+  for (const auto& [journal, end] : report->state.ends) {
+    const std::string dir = ShardJournalDir(set_dir, journal);
+    absl::StatusOr<JournalStat> stat = StatJournal(dir, files);
+    if (!stat.ok()) return stat.status();
+    if (stat->first == Position::Begin()) continue;
+    if (absl::Status synced = SyncSegments(dir, files); !synced.ok()) return synced;
   }
   // Of a set there is no position; this one rises as its journals grow.
   uint64_t grown = 0;

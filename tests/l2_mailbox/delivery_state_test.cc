@@ -281,6 +281,34 @@ TEST_F(DeliveryStateTest, AfterAPowerLossTheSnapshotBeforeTheOneThatIsAheadOfThe
   }
 }
 
+// Two snapshots are kept, and each stop of a long run makes one.
+TEST_F(DeliveryStateTest, AfterRetentionSnapshotsOfStopsOutliveAPowerLoss) {
+  auto fabric = Start(1);
+  EXPECT_EQ(Feed(*fabric, "a", 3'000), 3'000u);
+  ASSERT_TRUE(fabric->Retain({.before = fabric->shard(0).journal()->tail()}).ok());
+  for (int run = 0; run < 3; ++run) {
+    const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
+    Port port = fabric->OpenPort();
+    for (uint64_t i = 0; i < 66'000; ++i) {
+      ASSERT_EQ(port.Post(a, Number{i}), SendResult::kOk);
+      if (i % 500 != 0) continue;
+      port.Flush();
+      fabric->WaitIdle();
+    }
+    port.Flush();
+    fabric->WaitIdle();
+    port = Port();
+    ASSERT_TRUE(fabric->Stop().ok());
+    fabric = Start(1);
+  }
+  const auto after = files_.AfterLossOfAllUnsynced();
+  FabricOptions options = Options(1);
+  options.journal.files = after.get();
+  const auto next = Fabric::Start(options);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_TRUE((*next)->Find("a").has_value());
+}
+
 TEST_F(DeliveryStateTest, AStartThatFailedKeepsNothing) {
   auto fabric = Start(1);
   const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
