@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/persistence/journal_reader.h"
+#include "bitactor/persistence/journal_verify.h"
+#include "bitactor/persistence/retention.h"
 #include "bitactor/persistence/snapshot_store.h"
 
 namespace bitactor::internal {
@@ -87,29 +89,52 @@ absl::Status CheckEnd(FileSystem& files, const std::string& set_dir, uint32_t jo
                                           " is not there"));
 }
 
-// Takes the newest snapshot that fits the journals; else says in `report` why not.
+// Takes a snapshot if it fits the journals.
+absl::Status TakeIfItFits(FileSystem& files, const std::string& set_dir, const Snapshot& snapshot,
+                          DeliveryReport& report) {
+  absl::StatusOr<DeliveryState> state = DeliveryState::FromBytes(snapshot.state);
+  if (!state.ok()) return state.status();
+  for (const auto& [journal, end] : state->ends) {
+    if (absl::Status fits = CheckEnd(files, set_dir, journal, end); !fits.ok()) return fits;
+  }
+  report.state = *std::move(state);
+  report.from_snapshot = true;
+  report.snapshot = snapshot.position;
+  return absl::OkStatus();
+}
+
+// Takes the newest snapshot that fits the journals; says in `report` why newer ones do not.
 void TakeSnapshot(FileSystem& files, const std::string& set_dir, DeliveryReport& report) {
   absl::StatusOr<SnapshotStore> store =
       SnapshotStore::Open(SnapshotDir(set_dir), {.read_only = true, .files = &files});
   if (absl::IsNotFound(store.status())) return;
-  const auto take = [&]() -> absl::Status {
-    if (!store.ok()) return store.status();
-    absl::StatusOr<Snapshot> snapshot = store->Latest(kSnapshotKey);
-    if (absl::IsNotFound(snapshot.status())) return absl::OkStatus();
-    if (!snapshot.ok()) return snapshot.status();
-    absl::StatusOr<DeliveryState> state = DeliveryState::FromBytes(snapshot->state);
-    if (!state.ok()) return state.status();
-    for (const auto& [journal, end] : state->ends) {
-      if (absl::Status fits = CheckEnd(files, set_dir, journal, end); !fits.ok()) return fits;
+  if (!store.ok()) {
+    report.not_used = store.status();
+    return;
+  }
+  for (Position last = Position::None(); !report.from_snapshot;) {
+    const absl::StatusOr<Snapshot> snapshot = store->LatestBefore(kSnapshotKey, last);
+    if (absl::IsNotFound(snapshot.status())) return;
+    if (!snapshot.ok()) {
+      report.not_used.Update(snapshot.status());
+      return;
     }
-    report.state = *std::move(state);
-    report.from_snapshot = true;
-    return absl::OkStatus();
-  };
-  report.not_used = take();
+    for (const absl::Status& damaged : snapshot->passed_over) report.not_used.Update(damaged);
+    report.not_used.Update(TakeIfItFits(files, set_dir, *snapshot, report));
+    if (snapshot->position.value() == 0) return;
+    last = Position(snapshot->position.value() - 1);
+  }
 }
 
-absl::Status RemovedError(const std::string& dir, Position first, const absl::Status& not_used) {
+absl::Status RemovedError(const std::string& dir, Position first, bool visits,
+                          const absl::Status& not_used) {
+  if (visits) {
+    return absl::DataLossError(absl::StrCat(
+        dir, ": what was journalled before position ", first.ToString(),
+        " was removed, and whoever starts this fabric reads every record "
+        "(FabricOptions::on_recovered): bring the segments back from a copy, or begin a new "
+        "journal"));
+  }
   return absl::DataLossError(absl::StrCat(
       dir, ": what was journalled before position ", first.ToString(),
       " was removed, and no snapshot tells what was delivered there",
@@ -227,11 +252,17 @@ absl::StatusOr<DeliveryReport> ReadDeliveryState(
         });
     if (!status.ok()) return status;
     const Position second_segment(reader->segment_bytes() / kFrameUnitBytes);
-    if (!visit && !is_known && first.has_value() && *first >= second_segment) {
-      return RemovedError(dir, *first, report.not_used);
+    if (!is_known && first.has_value() && *first >= second_segment) {
+      return RemovedError(dir, *first, visit != nullptr, report.not_used);
     }
   }
   return report;
+}
+
+DeliveryState ReadDeliverySnapshot(FileSystem& files, const std::string& set_dir) {
+  DeliveryReport report;
+  TakeSnapshot(files, set_dir, report);
+  return std::move(report.state);
 }
 
 absl::StatusOr<DeliveryReport> SaveDeliveryState(
@@ -245,10 +276,19 @@ absl::StatusOr<DeliveryReport> SaveDeliveryState(
   absl::StatusOr<SnapshotStore> store =
       SnapshotStore::Open(SnapshotDir(set_dir), {.keep = 2, .files = &files});
   if (!store.ok()) return store.status();
-  // It knows of journals that are not these: the next ones must not be behind it.
+  // Newer ones know of journals that are not these: the next ones must not be behind them.
   if (!report->not_used.ok()) {
-    absl::StatusOr<size_t> aside = store->SetAsideAfter(Position::Begin());
+    absl::StatusOr<size_t> aside = store->SetAsideAfter(report->snapshot);
     if (!aside.ok()) return aside.status();
+  }
+  // What was removed before is known from snapshots alone: a power loss must not take from a journal
+  // what its snapshots know of.
+  for (const auto& [journal, end] : report->state.ends) {
+    const std::string dir = ShardJournalDir(set_dir, journal);
+    absl::StatusOr<JournalStat> stat = StatJournal(dir, files);
+    if (!stat.ok()) return stat.status();
+    if (stat->first == Position::Begin()) continue;
+    if (absl::Status synced = SyncSegments(dir, files); !synced.ok()) return synced;
   }
   // Of a set there is no position; this one rises as its journals grow.
   uint64_t grown = 0;

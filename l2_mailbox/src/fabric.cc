@@ -590,7 +590,17 @@ absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(const RetentionOptio
   // What the snapshot knows of outlives what is removed, and a power loss takes none of it.
   const auto make_durable = [this] {
     absl::Status status;
-    for (uint32_t i = 0; i < state_.shards; ++i) status.Update(WaitDurable(i));
+    if (group_ != nullptr) {
+      for (uint32_t i = 0; i < state_.shards; ++i) status.Update(WaitDurable(i));
+      return status;
+    }
+    // Also those of shards that earlier starts had.
+    FileSystem& files = *options_.journal.files;
+    absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(files, options_.journal_dir);
+    if (!shards.ok()) return shards.status();
+    for (const uint32_t shard : *shards) {
+      status.Update(SyncSegments(ShardJournalDir(options_.journal_dir, shard), files));
+    }
     return status;
   };
   absl::StatusOr<internal::DeliveryReport> saved = internal::SaveDeliveryState(

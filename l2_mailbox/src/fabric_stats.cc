@@ -196,16 +196,13 @@ absl::Status ReadShard(const Source& source, const StatsLayout& layout, uint32_t
   return absl::OkStatus();
 }
 
-}  // namespace
-
-std::string FabricStatsFile(const std::string& journal_dir) {
-  return JoinPath(journal_dir, "stats");
-}
-
-absl::StatusOr<FabricReading> ReadFabricStats(FileSystem& files, const std::string& path) {
+absl::StatusOr<FabricReading> ReadOnce(FileSystem& files, const std::string& path) {
   // Asked first: a writer that ends meanwhile has written its last before it gave the lock back.
   const absl::StatusOr<std::optional<LockOwner>> owner = files.LockedBy(path + ".lock");
   if (!owner.ok()) return owner.status();
+  // Then the lock is that of a fabric that starts, and the file is that of the one before.
+  const absl::StatusOr<bool> starts = files.Exists(internal::UnshownStatsFile(path));
+  if (!starts.ok()) return starts.status();
   const absl::StatusOr<Source> source = OpenSource(files, path);
   if (!source.ok()) return source.status();
   const absl::StatusOr<StatsHeader> header = source->Header();
@@ -228,9 +225,22 @@ absl::StatusOr<FabricReading> ReadFabricStats(FileSystem& files, const std::stri
   }
   if (reading.totals.ended_ns != 0) {
     reading.state = WriterState::kStopped;
-  } else if (!owner->has_value() || !reading.same_machine_start) {
+  } else if (!owner->has_value() || *starts || !reading.same_machine_start) {
     reading.state = WriterState::kGone;
   }
+  return reading;
+}
+
+}  // namespace
+
+std::string FabricStatsFile(const std::string& journal_dir) {
+  return JoinPath(journal_dir, "stats");
+}
+
+absl::StatusOr<FabricReading> ReadFabricStats(FileSystem& files, const std::string& path) {
+  absl::StatusOr<FabricReading> reading = ReadOnce(files, path);
+  // The next writer may have begun since its lock was asked for.
+  if (reading.ok() && reading->state == WriterState::kGone) return ReadOnce(files, path);
   return reading;
 }
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/type_name.h"
+#include "bitactor/l2_mailbox/delivery_state.h"
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/persistence/journal_verify.h"
 
@@ -34,11 +36,12 @@ absl::StatusOr<std::unique_ptr<JournalSetMerge>> JournalSetMerge::Open(const std
   absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(files, set_dir);
   if (!shards.ok()) return shards.status();
   if (shards->empty()) return NoJournalsError(set_dir);
-  std::unique_ptr<JournalSetMerge> merge(new JournalSetMerge(std::move(options), files));
+  std::unique_ptr<JournalSetMerge> merge(new JournalSetMerge(set_dir, std::move(options), files));
   for (const uint32_t shard : *shards) {
-    absl::Status status = merge->AddSource(ShardJournalDir(set_dir, shard), shard);
+    absl::Status status = merge->AddSource(shard);
     if (!status.ok()) return status;
   }
+  merge->NoteRemovedRecords();
   FabricReplayOptions& wanted = merge->options_;
   if (!wanted.name.empty()) {
     const auto named = std::find_if(
@@ -61,14 +64,15 @@ absl::StatusOr<std::unique_ptr<JournalSetMerge>> JournalSetMerge::Open(const std
   merge->last_boot_ = merge->routes_.last_boot();
   merge->last_epoch_ = merge->routes_.last_epoch();
   if (wanted.mailbox.has_value()) merge->slots_ = merge->routes_.SlotsEverOf(*wanted.mailbox);
-  if (absl::Status status = merge->CutOff(set_dir); !status.ok()) return status;
+  if (absl::Status status = merge->CutOff(); !status.ok()) return status;
   for (Source& source : merge->sources_) {
     if (absl::Status status = merge->Start(source); !status.ok()) return status;
   }
   return merge;
 }
 
-absl::Status JournalSetMerge::AddSource(const std::string& dir, uint32_t shard) {
+absl::Status JournalSetMerge::AddSource(uint32_t shard) {
+  const std::string dir = ShardJournalDir(set_dir_, shard);
   absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files_);
   if (!reader.ok()) return reader.status();
   History history = reader->Replay();
@@ -80,6 +84,27 @@ absl::Status JournalSetMerge::AddSource(const std::string& dir, uint32_t shard) 
   }
   if (absl::Status status = ReadRuntimeRecords(source, dir); !status.ok()) return status;
   sources_.push_back(std::move(source));
+  return absl::OkStatus();
+}
+
+bool JournalSetMerge::HasSource(uint32_t shard) const {
+  return std::any_of(sources_.begin(), sources_.end(),
+                     [shard](const Source& source) { return source.shard == shard; });
+}
+
+absl::Status JournalSetMerge::AddLaterSources() {
+  absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(files_, set_dir_);
+  if (!shards.ok()) return shards.status();
+  for (const uint32_t shard : *shards) {
+    if (HasSource(shard)) continue;
+    if (absl::Status status = AddSource(shard); !status.ok()) return status;
+    Source& source = sources_.back();
+    source.tail = Position();
+    source.begin.open = options_.from.has_value();
+    if (options_.until.has_value()) source.end = {Position::Begin(), true};
+    ReadAll(source, Position::Begin());
+  }
+  may_lack_sources_ = false;
   return absl::OkStatus();
 }
 
@@ -99,12 +124,24 @@ absl::Status JournalSetMerge::ReadRuntimeRecords(Source& source, const std::stri
   return absl::OkStatus();
 }
 
+void JournalSetMerge::NoteRemovedRecords() {
+  const bool whole = std::all_of(sources_.begin(), sources_.end(),
+                                 [](const Source& source) { return source.has_beginning; });
+  if (whole) return;
+  const DeliveryState known = ReadDeliverySnapshot(files_, set_dir_);
+  for (const auto& [epoch, change] : known.routing) routes_.NoteChange(/*boot=*/0, change);
+  for (const auto& [id, name] : known.names) names_.emplace(id, name);
+}
+
 bool JournalSetMerge::NoteRuntimeRecord(RouteMark& at, const Record& record) {
   BootRecord start;
   RoutingRecord change;
   NameRecord name;
   if (ReadAs(record, start)) {
     routes_.NoteStart(start);
+    for (uint32_t shard = 0; shard < std::min(start.shards, kMaxShards); ++shard) {
+      may_lack_sources_ = may_lack_sources_ || !HasSource(shard);
+    }
     at.boot = start.boot;
     at.epoch = 0;  // that of the start
   } else if (ReadAs(record, change)) {
@@ -118,12 +155,12 @@ bool JournalSetMerge::NoteRuntimeRecord(RouteMark& at, const Record& record) {
   return true;
 }
 
-absl::Status JournalSetMerge::CutOff(const std::string& set_dir) {
+absl::Status JournalSetMerge::CutOff() {
   const auto cut_off = [&](const Place& place, uint64_t& bound_ns, Cut::End Source::*end) {
-    absl::StatusOr<Cut> cut = Cut::At(files_, set_dir, place);
+    absl::StatusOr<Cut> cut = Cut::At(files_, set_dir_, place);
     if (!cut.ok()) return cut.status();
     bound_ns = cut->bound_ns;
-    absl::StatusOr<std::map<uint32_t, Cut::End>> ends = cut->Ends(files_, set_dir);
+    absl::StatusOr<std::map<uint32_t, Cut::End>> ends = cut->Ends(files_, set_dir_);
     if (!ends.ok()) return ends.status();
     for (Source& source : sources_) {
       if (const auto found = ends->find(source.shard); found != ends->end()) {
@@ -258,7 +295,10 @@ JournalSetMerge::Source* JournalSetMerge::Least() {
   Source* least = nullptr;
   for (Source& source : sources_) {
     if (source.head == nullptr) continue;
-    if (least == nullptr || source.at.key_ns < least->at.key_ns) least = &source;
+    if (least == nullptr ||
+        std::tie(source.at.key_ns, source.shard) < std::tie(least->at.key_ns, least->shard)) {
+      least = &source;
+    }
   }
   return least;
 }
@@ -272,13 +312,20 @@ std::optional<ReplayedMessage> JournalSetMerge::Next() {
   }
   Source* least = nullptr;
   for (bool found = true; found;) {  // O5
+    if (may_lack_sources_) {
+      lacks_source_ = AddLaterSources();
+      if (!lacks_source_.ok()) return std::nullopt;
+      for (Source& source : sources_) {
+        if (source.head == nullptr && !source.at_end) Fill(source);
+      }
+    }
     least = Least();
     const uint64_t seen = least != nullptr ? least->head_look : looks_before;
     found = false;
     for (Source& source : sources_) {
       if (!source.at_end || source.empty_look > seen) continue;
       Fill(source);
-      found = found || source.head != nullptr;
+      found = found || source.head != nullptr || may_lack_sources_;
     }
   }
   if (least == nullptr) return std::nullopt;
@@ -293,7 +340,7 @@ std::optional<ReplayedMessage> JournalSetMerge::Next() {
 }
 
 absl::Status JournalSetMerge::status() const {
-  absl::Status first;
+  absl::Status first = lacks_source_;
   for (const Source& source : sources_) first.Update(source.broken);
   return first;
 }

@@ -3,6 +3,7 @@
 #define BITACTOR_L2_MAILBOX_SRC_JOURNAL_SET_MERGE_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,6 +46,8 @@ struct RouteMark {
 //       read, and O3 holds for these pairs as well.
 //   O5  Live: g is given only if each journal that has no next frame was looked at after g was seen.
 //       What was handled before g was sent was journalled before g was, so that look would have found it.
+//       Journals that a later start makes are among these from its first BootRecord on, which is before
+//       all that this start handles, and is read before anything is given.
 // Errors: a journal that is damaged gives nothing any more, and no other one what has a greater key than
 //   its last frame: it may be the effect of what is lost.
 class JournalSetMerge {
@@ -84,12 +87,18 @@ class JournalSetMerge {
     uint64_t gaps_before = 0;                      // skipped by histories before this one
   };
 
-  JournalSetMerge(FabricReplayOptions options, FileSystem& files)
-      : options_(std::move(options)), files_(files) {}
+  JournalSetMerge(std::string set_dir, FabricReplayOptions options, FileSystem& files)
+      : set_dir_(std::move(set_dir)), options_(std::move(options)), files_(files) {}
 
-  absl::Status AddSource(const std::string& dir, uint32_t shard);
+  absl::Status AddSource(uint32_t shard);
+  // The journals of shards that a start added since Open(). They were there before the record of that
+  // start was, and have nothing that was journalled before.
+  absl::Status AddLaterSources();
+  bool HasSource(uint32_t shard) const;
   absl::Status ReadRuntimeRecords(Source& source, const std::string& dir);
-  absl::Status CutOff(const std::string& set_dir);
+  // What the records said that retention removed.
+  void NoteRemovedRecords();
+  absl::Status CutOff();
   absl::Status Start(Source& source);
   // All records from there, whatever their target.
   void ReadAll(Source& source, Position from);
@@ -104,6 +113,7 @@ class JournalSetMerge {
   void Fill(Source& source);
   Source* Least();
 
+  const std::string set_dir_;
   FabricReplayOptions options_;
   FileSystem& files_;
   RouteHistory routes_;
@@ -111,7 +121,9 @@ class JournalSetMerge {
   SlotSet slots_;                         // that options_.mailbox ever had,
   uint32_t last_boot_ = 0;                // until this start
   uint64_t last_epoch_ = 0;               // and this change
-  std::vector<Source> sources_;           // by shard
+  std::deque<Source> sources_;            // stay where they are; later ones behind them
+  bool may_lack_sources_ = false;         // a start told of shards that are not among them
+  absl::Status lacks_source_;             // why such a one could not be added
   Source* given_ = nullptr;
   uint64_t looks_ = 0;  // so far
   uint64_t from_bound_ns_ = 0;

@@ -41,17 +41,16 @@ absl::StatusOr<SlotTable> MakeSlotTable(uint32_t mailboxes,
 void RouteHistory::NoteStart(const BootRecord& start) { starts_.emplace(start.boot, start); }
 
 void RouteHistory::NoteChange(uint32_t boot, const RoutingRecord& change) {
-  uint64_t& last = last_epoch_[boot];
-  last = std::max(last, change.epoch);
+  uint32_t& known = boots_[change.epoch];
+  known = std::max(known, boot);
   changes_.emplace(change.epoch, change);
 }
 
 uint64_t RouteHistory::EpochAtStart(uint32_t boot) const {
-  uint64_t epoch = 0;
-  for (auto it = last_epoch_.begin(); it != last_epoch_.end() && it->first < boot; ++it) {
-    epoch = std::max(epoch, it->second);
+  for (auto it = boots_.rbegin(); it != boots_.rend(); ++it) {
+    if (it->second < boot) return it->first;
   }
-  return epoch;
+  return 0;
 }
 
 std::shared_ptr<const SlotTable> RouteHistory::TableAt(uint32_t boot, uint64_t epoch) {
@@ -88,11 +87,8 @@ SlotSet RouteHistory::SlotsEverOf(uint32_t mailbox) {
   for (const auto& [boot, start] : starts_) {
     const uint64_t before = EpochAtStart(boot);
     add(boot, before);
-    const auto last = last_epoch_.find(boot);
-    if (last == last_epoch_.end()) continue;
-    for (auto it = changes_.upper_bound(before); it != changes_.end(); ++it) {
-      if (it->first > last->second) break;
-      add(boot, it->first);
+    for (auto it = boots_.upper_bound(before); it != boots_.end(); ++it) {
+      if (it->second == boot) add(boot, it->first);
     }
   }
   return ever;

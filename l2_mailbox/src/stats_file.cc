@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<StatsFile>> StatsFile::Create(FileSystem& files,
 
 absl::Status StatsFile::Make(const StatsHeader& header) {
   absl::StatusOr<std::unique_ptr<File>> file =
-      files_.Open(path_ + ".new", FileSystem::OpenMode::kCreate);
+      files_.Open(UnshownStatsFile(path_), FileSystem::OpenMode::kCreate);
   if (!file.ok()) return file.status();
   if (absl::Status status = (*file)->Allocate(header.file_bytes); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Mapping>> mapping =
@@ -51,7 +51,7 @@ absl::Status StatsFile::Make(const StatsHeader& header) {
   return absl::OkStatus();
 }
 
-absl::Status StatsFile::Show() { return files_.Rename(path_ + ".new", path_); }
+absl::Status StatsFile::Show() { return files_.Rename(UnshownStatsFile(path_), path_); }
 
 void StatsFile::PublishTotals(uint64_t now_ns) {
   // SYNC(stats-totals): a release, so that who serves sees what was counted before, and an acquire,

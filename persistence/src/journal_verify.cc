@@ -36,8 +36,11 @@ class Verifier {
     if (segments->empty() && first_index_ == 0) {
       return absl::NotFoundError(absl::StrCat(dir_, ": no journal here: there are no segments"));
     }
-    last_index_ = segments->empty() ? first_index_ : std::max(first_index_, segments->back());
     if (absl::Status status = FindAcknowledged(*segments); !status.ok()) return status;
+    // Once more: a live writer may have begun another segment before what it acknowledged was read.
+    segments = ListSegments(files_, dir_);
+    if (!segments.ok()) return segments.status();
+    last_index_ = segments->empty() ? first_index_ : std::max(first_index_, segments->back());
     for (uint32_t index = first_index_; index <= last_index_; ++index) {
       if (absl::Status status = CheckSegment(index); !status.ok()) return status;
     }

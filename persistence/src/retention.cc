@@ -113,6 +113,17 @@ absl::Status SyncSegment(FileSystem& files, const std::string& dir, uint32_t ind
 }  // namespace
 }  // namespace internal
 
+absl::Status SyncSegments(const std::string& dir, FileSystem& files) {
+  absl::StatusOr<std::vector<uint32_t>> segments = internal::ListSegments(files, dir);
+  if (!segments.ok()) return segments.status();
+  for (const uint32_t index : *segments) {
+    absl::Status status = internal::SyncSegment(files, dir, index);
+    // One that was retired just now, or made ahead and removed.
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+  }
+  return files.SyncDirectory(dir);
+}
+
 absl::StatusOr<RetentionReport> Journal::Retain(const RetentionOptions& options) {
   if (writer_->closed()) {
     return absl::FailedPreconditionError(

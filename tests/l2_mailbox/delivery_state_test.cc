@@ -65,8 +65,9 @@ class DeliveryStateTest : public ::testing::Test {
     options.journal.segment_bytes = 64 << 10;
     return options;
   }
-  std::unique_ptr<Fabric> Start(uint32_t shards) {
-    auto fabric = Fabric::Start(Options(shards));
+  std::unique_ptr<Fabric> Start(uint32_t shards) { return Start(Options(shards)); }
+  static std::unique_ptr<Fabric> Start(const FabricOptions& options) {
+    auto fabric = Fabric::Start(options);
     EXPECT_TRUE(fabric.ok()) << fabric.status();
     return *std::move(fabric);
   }
@@ -209,7 +210,7 @@ TEST_F(DeliveryStateTest, ADamagedSnapshotOrOneAheadOfTheJournalsIsNotUsed) {
     ASSERT_TRUE(store->Write(0, Position(1'000'000), 1, ahead.ToBytes()).ok());
   }
   DeliveryReport report = MustRead();
-  EXPECT_FALSE(report.from_snapshot);
+  EXPECT_TRUE(report.from_snapshot);  // the one before it
   EXPECT_THAT(report.not_used.message(), HasSubstr("shard-00"));
   ExpectSame(report.state, all.state);
   // The next one takes its place.
@@ -259,6 +260,96 @@ TEST_F(DeliveryStateTest, RetentionForgetsNoNameAndNothingThatWasTaken) {
   EXPECT_EQ(fabric->boot(), 2u);
   EXPECT_TRUE(fabric->Find("a").has_value());
   EXPECT_EQ(Feed(*fabric, "a", 3'005), 5u);
+}
+
+// What is read live may not be durable yet, and a machine may stop before it is.
+TEST_F(DeliveryStateTest, AfterAPowerLossTheSnapshotBeforeTheOneThatIsAheadOfTheJournalsIsUsed) {
+  for (const Durability durability : {Durability::kProcess, Durability::kGroup}) {
+    SCOPED_TRACE(DurabilityName(durability));
+    test::SimulatedFiles files;
+    FabricOptions options = Options(2);
+    options.journal.files = &files;
+    options.journal.durability = durability;
+    auto fabric = Start(options);
+    EXPECT_EQ(Feed(*fabric, "a", 3'000), 3'000u);
+    const uint32_t shard = fabric->ShardOf(fabric->Intern("a").id);
+    const auto reports = fabric->Retain({.before = fabric->shard(shard).journal()->tail()});
+    ASSERT_TRUE(reports.ok()) << reports.status();
+    EXPECT_GT((*reports)[shard].records, 1'000u);
+    {
+      const Address a = fabric->Intern("a");
+      Port port = fabric->OpenPort();
+      for (uint64_t i = 0; i < 10; ++i) ASSERT_EQ(port.Send(a, Number{i}), SendResult::kOk);
+      fabric->WaitIdle();
+    }
+    ASSERT_TRUE(SaveDeliveryState(files, "run", 1).ok());
+    auto after = files.AfterLossOfAllUnsynced();
+    options.journal.files = after.get();
+    for (int again = 0; again < 3; ++again) {
+      absl::StatusOr<std::unique_ptr<Fabric>> next = Fabric::Start(options);
+      ASSERT_TRUE(next.ok()) << next.status();
+      EXPECT_TRUE((*next)->Find("a").has_value());
+      EXPECT_EQ(Feed(**next, "a", 3'001 + static_cast<uint64_t>(again)), 1u);
+      if (again > 0) {
+        ASSERT_TRUE((*next)->Retain({.before = (*next)->shard(shard).journal()->tail()}).ok());
+      }
+      ASSERT_TRUE((*next)->Stop().ok());
+    }
+  }
+}
+
+// Two snapshots are kept, and each stop of a long run makes one.
+TEST_F(DeliveryStateTest, AfterRetentionSnapshotsOfStopsOutliveAPowerLoss) {
+  auto fabric = Start(1);
+  EXPECT_EQ(Feed(*fabric, "a", 3'000), 3'000u);
+  ASSERT_TRUE(fabric->Retain({.before = fabric->shard(0).journal()->tail()}).ok());
+  for (int run = 0; run < 3; ++run) {
+    const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
+    Port port = fabric->OpenPort();
+    for (uint64_t i = 0; i < 66'000; ++i) {
+      ASSERT_EQ(port.Post(a, Number{i}), SendResult::kOk);
+      if (i % 500 != 0) continue;
+      port.Flush();
+      fabric->WaitIdle();
+    }
+    port.Flush();
+    fabric->WaitIdle();
+    port = Port();
+    ASSERT_TRUE(fabric->Stop().ok());
+    fabric = Start(1);
+  }
+  const auto after = files_.AfterLossOfAllUnsynced();
+  FabricOptions options = Options(1);
+  options.journal.files = after.get();
+  const auto next = Fabric::Start(options);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_TRUE((*next)->Find("a").has_value());
+}
+
+TEST_F(DeliveryStateTest, AStartThatFailedKeepsNothing) {
+  auto fabric = Start(1);
+  const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
+  Port port = fabric->OpenPort();
+  for (uint64_t i = 0; i < 70'000; ++i) {
+    ASSERT_EQ(port.Post(a, Number{i}), SendResult::kOk);
+    if (i % 500 != 0) continue;
+    port.Flush();
+    fabric->WaitIdle();
+  }
+  EXPECT_FALSE(Fabric::Start(Options(1)).ok());  // it is in use
+  EXPECT_FALSE(files_.Exists("run/delivery").value());
+}
+
+TEST_F(DeliveryStateTest, WhoeverReadsAllRecordsIsToldThatSomeWereRemoved) {
+  auto fabric = Start(1);
+  Feed(*fabric, "a", 3'000);
+  ASSERT_TRUE(fabric->Retain({.before = fabric->shard(0).journal()->tail()}).ok());
+  ASSERT_TRUE(fabric->Stop().ok());
+  FabricOptions options = Options(1);
+  options.on_recovered = [](const RecoveredFrame&) {};
+  const absl::Status status = Fabric::Start(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("on_recovered"));
 }
 
 TEST_F(DeliveryStateTest, WhatWasRemovedWithoutASnapshotStopsTheStart) {

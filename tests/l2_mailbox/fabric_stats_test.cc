@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bitactor/l2_mailbox/stats_format.h"
+#include "support/faulty_files.h"
 #include "support/seed.h"
 #include "support/simulated_files.h"
 
@@ -518,6 +519,35 @@ TEST_F(FabricStatsTest, TheNextStartMakesANewFile) {
   auto fabric = Fabric::Start(options).value();
   EXPECT_EQ(Read().state, WriterState::kRunning);
   EXPECT_EQ(Read().boot, 2u);
+}
+
+// The lock is held again before there is something new to read.
+TEST_F(FabricStatsTest, AKilledWriterIsGoneAlsoWhileTheNextOneStarts) {
+  auto killed = Fabric::Start(Options()).value();
+  const auto after = files_.AfterKill();
+  FabricOptions options = Options();
+  options.journal.files = after.get();
+  options.before_run = [&](Fabric&) {
+    const FabricReading reading = Read(*after);
+    EXPECT_EQ(reading.boot, 1u);
+    EXPECT_EQ(reading.state, WriterState::kGone);
+  };
+  auto fabric = Fabric::Start(options).value();
+  EXPECT_EQ(Read(*after).state, WriterState::kRunning);
+  EXPECT_EQ(Read(*after).boot, 2u);
+}
+
+// Of the lock it is asked before the file is there.
+TEST_F(FabricStatsTest, AWriterThatBeginsWhileItIsReadIsNotGone) {
+  { auto fabric = Fabric::Start(Options()).value(); }
+  std::unique_ptr<Fabric> fabric;
+  test::FaultyFiles live(files_, [&](test::FileStep, const std::string& path) {
+    if (fabric == nullptr && path == kFile) fabric = Fabric::Start(Options()).value();
+    return absl::OkStatus();
+  });
+  const FabricReading reading = Read(live);
+  EXPECT_EQ(reading.boot, 2u);
+  EXPECT_EQ(reading.state, WriterState::kRunning);
 }
 
 TEST_F(FabricStatsTest, NeedsNoJournal) {

@@ -24,6 +24,8 @@
 namespace bitactor {
 namespace {
 
+using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -189,6 +191,27 @@ TEST_F(ReplayTest, GivesWhatWentToOneNameOrId) {
             absl::StatusCode::kNotFound);
 }
 
+// A handler takes a Message, and so does whoever replays to it.
+TEST_F(ReplayTest, APayloadLongerThanAFrameIsThereForWhoeverTakesAMessage) {
+  auto fabric = Start(Options());
+  const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
+  Port port = fabric->OpenPort();
+  const std::vector<size_t> sizes = {0, 5, 128, 129, 5'000};
+  for (const size_t size : sizes) {
+    const std::vector<std::byte> bytes(size, std::byte{7});
+    ASSERT_EQ(port.SendBytes<Number>(a, bytes), SendResult::kOk);
+    fabric->WaitIdle();
+  }
+  std::vector<size_t> replayed;
+  FabricReplay replay = MustOpen(files_);
+  for (const Message& message : replay) {
+    EXPECT_TRUE(message.IsBytes<Number>());
+    EXPECT_THAT(message.bytes(), Each(std::byte{7}));
+    replayed.push_back(message.bytes().size());
+  }
+  EXPECT_EQ(replayed, sizes);
+}
+
 TEST_F(ReplayTest, GivesAPieceOfTime) {
   auto fabric = Start(Options());
   const Address a = fabric->Serve("a", [](const Message&, Sender&) {});
@@ -238,6 +261,37 @@ TEST_F(ReplayTest, GoesOnWithWhatALiveFabricAppends) {
   port = fabric->OpenPort();
   send(5);
   EXPECT_THAT(ValuesOf(replay), ElementsAre(5));
+  EXPECT_TRUE(replay.status().ok()) << replay.status();
+}
+
+TEST_F(ReplayTest, ShardsThatALaterStartAddsAreFollowedToo) {
+  FabricOptions options = Options();
+  options.shards = 1;
+  auto fabric = Start(options);
+  std::vector<Address> names;
+  for (int i = 0; i < 12; ++i) names.push_back(fabric->Intern(absl::StrCat("name", i)));
+  FabricReplay replay = MustOpen(files_);
+  const uint32_t mailbox = fabric->slot_table().MailboxOf(names[5].id);
+  FabricReplay of_mailbox = MustOpen(files_, {.mailbox = mailbox});
+  EXPECT_THAT(ValuesOf(replay), IsEmpty());
+  EXPECT_THAT(ValuesOf(of_mailbox), IsEmpty());
+  ASSERT_TRUE(fabric->Stop().ok());
+  options.shards = 3;
+  fabric = Start(options);
+  std::vector<uint64_t> sent, sent_to_mailbox;
+  for (size_t i = 0; i < names.size(); ++i) {
+    fabric->Serve(absl::StrCat("name", i), [&, i](const Message& m, Sender& out) {
+      const uint64_t value = m.As<Number>().value;
+      if (i + 1 < names.size()) out.Send(names[i + 1], Number{value + 1});
+    });
+    sent.push_back(i);
+    if (fabric->slot_table().MailboxOf(names[i].id) == mailbox) sent_to_mailbox.push_back(i);
+  }
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(names[0], Number{0}), SendResult::kOk);
+  fabric->WaitIdle();
+  EXPECT_EQ(ValuesOf(replay), sent);
+  EXPECT_EQ(ValuesOf(of_mailbox), sent_to_mailbox);
   EXPECT_TRUE(replay.status().ok()) << replay.status();
 }
 
@@ -309,6 +363,70 @@ TEST_F(ReplayTest, WithoutItsBeginningAJournalDoesNotTellTheMailbox) {
   EXPECT_EQ(of_mailbox.Next(), nullptr);
   EXPECT_EQ(of_mailbox.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(of_mailbox.status().message(), HasSubstr("the record of its start was removed"));
+}
+
+TEST_F(ReplayTest, RoutesAndNamesOfRemovedRecordsAreKnownFromTheSnapshot) {
+  FabricOptions options = Options();
+  options.shards = 1;
+  auto fabric = Start(options);
+  std::vector<Address> names;
+  for (int i = 0; i < 20; ++i) names.push_back(fabric->Intern(absl::StrCat("name", i)));
+  const auto send = [&](uint64_t count) {
+    for (int i = 0; i < 20; ++i)
+      fabric->Serve(absl::StrCat("name", i), [](const Message&, Sender&) {});
+    Port port = fabric->OpenPort();
+    for (uint64_t i = 0; i < count; ++i) {
+      ASSERT_EQ(port.Send(names[i % 20], Number{i}), SendResult::kOk);
+      fabric->WaitIdle();
+    }
+  };
+  ASSERT_TRUE(fabric->AddMailbox(7, 1000).ok());
+  ASSERT_NO_FATAL_FAILURE(send(1'000));
+  ASSERT_TRUE(fabric->Stop().ok());
+  fabric = Start(options);
+  const Position second_start = fabric->shard(0).journal()->tail();
+  ASSERT_NO_FATAL_FAILURE(send(20));
+  const auto reports = fabric->Retain({.before = second_start});
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  ASSERT_GT((*reports)[0].records, 1'000u);
+  FabricReplay replay = MustOpen(files_);
+  size_t given = 0;
+  for (const ReplayedMessage& message : replay) {
+    EXPECT_THAT(std::string(replay.NameOf(message.target())), HasSubstr("name"));
+    if (message.boot() != 2) continue;
+    EXPECT_EQ(message.mailbox(), fabric->slot_table().MailboxOf(message.target()));
+    ++given;
+  }
+  EXPECT_EQ(given, 20u);
+  EXPECT_THAT(ValuesOf({.name = "name3"}), Contains(3));
+}
+
+TEST_F(ReplayTest, AChangeBehindARemovedStartIsNotTakenForAnEarlierOne) {
+  FabricOptions options = Options();
+  options.shards = 2;
+  auto fabric = Start(options);
+  std::vector<Address> on(2);  // one on each shard
+  for (int i = 0; on[0] == Address{} || on[1] == Address{}; ++i) {
+    const Address name = fabric->Serve(absl::StrCat("name", i), [](const Message&, Sender&) {});
+    on[fabric->ShardOf(name.id)] = name;
+  }
+  const uint32_t before = fabric->slot_table().MailboxOf(on[0].id);
+  Port port = fabric->OpenPort();
+  ASSERT_EQ(port.Send(on[0], Number{1}), SendResult::kOk);
+  for (uint64_t i = 0; i < 2'000; ++i) {
+    ASSERT_EQ(port.Send(on[1], Number{i}), SendResult::kOk);
+    fabric->WaitIdle();
+  }
+  const auto reports = fabric->Retain({.before = fabric->shard(1).journal()->tail()});
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  ASSERT_EQ((*reports)[0].records, 0u);
+  ASSERT_GT((*reports)[1].records, 0u);
+  ASSERT_TRUE(fabric->AddMailbox(7, 1000).ok());
+  FabricReplay replay = MustOpen(files_, {.target = on[0].id});
+  const ReplayedMessage* const first = replay.Next();
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->boot(), 1u);
+  EXPECT_EQ(first->mailbox(), before);
 }
 
 // Random programs whose routes change, against what their handlers saw.

@@ -6,6 +6,7 @@
 #include "bitactor/persistence/journal_verify.h"
 #include "bitactor/persistence/repair.h"
 #include "persistence/group_commit_fixture.h"
+#include "support/faulty_files.h"
 
 namespace bitactor::test {
 namespace {
@@ -121,6 +122,30 @@ TEST_F(JournalCutTest, ALiveJournalIsSoundBehindEachCommit) {
     }
     ASSERT_THAT(Damages(kDir), IsEmpty()) << journal_->tail().ToString();
     ASSERT_EQ(Verify(kDir).acknowledged, journal_->durable());
+  }
+}
+
+// Before each step that verify takes in the file system, once at each, the writer fills a segment and
+// more, and all of it is acknowledged.
+TEST_F(JournalCutTest, ALiveJournalThatGrowsWhileItIsVerifiedIsSound) {
+  for (size_t at_step = 0;; ++at_step) {
+    SCOPED_TRACE(at_step);
+    journal_.reset();
+    files_ = std::make_unique<SimulatedFiles>();
+    MustOpenAt(Durability::kGroup);
+    AppendDurably(*journal_, "one");
+    size_t steps = 0;
+    FaultyFiles live(*files_, [&](FileStep, const std::string&) {
+      if (steps++ == at_step) {
+        for (uint64_t i = 0; i < kSegmentUnits / 2; ++i) Append("more");
+        AppendDurably(*journal_, "last");
+      }
+      return absl::OkStatus();
+    });
+    const absl::StatusOr<VerifyReport> report = VerifyJournal(kDir, live);
+    ASSERT_TRUE(report.ok()) << report.status();
+    ASSERT_TRUE(report->ok()) << report->damages[0].ToString();
+    if (steps <= at_step) break;
   }
 }
 

@@ -290,6 +290,18 @@ TEST_F(ProgramTest, TheDamagedFrameOfADemoIsListedAndDumped) {
   ExpectWrongUse("quarantine " + dir_.File("nowhere"), "nowhere");
 }
 
+TEST_F(ProgramTest, AFullDiskIsAnErrorAlsoOfASummary) {
+  const std::string journal = dir_.File("run");
+  const std::string demo = "demo --messages 500 --symbols 2 --journal " + journal;
+  for (const std::string& command :
+       {demo, "replay " + journal, "replay --json " + journal, "journal stat " + journal,
+        "journal verify " + journal, "stat " + journal}) {
+    const test::Outcome outcome = RunProgram(command + " > /dev/full");
+    EXPECT_EQ(outcome.exit_code, 1) << command;
+    EXPECT_NE(outcome.err.find("standard output: No space left"), std::string::npos) << command;
+  }
+}
+
 TEST_F(ProgramTest, HelpHasExamplesAndWrongUseIsExitCodeTwo) {
   for (const char* command : {"run", "demo", "replay", "bench", "journal stat", "journal dump",
                               "journal verify", "quarantine", "trace export"}) {

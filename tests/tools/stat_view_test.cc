@@ -54,6 +54,17 @@ TEST(StatViewTest, TheHeadlineSaysWhoAndSinceWhen) {
               HasSubstr("ended without Stop() after 10.0 s or later"));
 }
 
+// Of a fabric without journals every start is the first one.
+TEST(StatViewTest, AStartWithMoreShardsHasNoRatesOfThese) {
+  FabricReading before = Reading(10 * kSecond);
+  before.shards.resize(1);
+  before.shards.shrink_to_fit();
+  const FabricReading now = Reading(12 * kSecond);
+  const auto json = StatJson({now, &before, 12 * kSecond});
+  EXPECT_EQ(json["shards"][0]["delivered_per_s"], 0.0);
+  EXPECT_TRUE(json["shards"][1]["delivered_per_s"].is_null());
+}
+
 TEST(StatViewTest, RatesAreBetweenTwoReadings) {
   FabricReading before = Reading(10 * kSecond);
   FabricReading now = Reading(12 * kSecond);

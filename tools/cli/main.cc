@@ -1,9 +1,27 @@
 // The program `bitactor`.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "cli/commands.h"
+
+namespace {
+
+// What a command printed has to arrive. A reader that has gone is no fault.
+int WithAllWritten(int exit_code) {
+  errno = 0;
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (written || errno == EPIPE) return exit_code;
+  std::fprintf(stderr,
+               "bitactor: standard output: %s; what was written before this is not all: make room "
+               "and run it again\n",
+               errno != 0 ? std::strerror(errno) : "an earlier write failed");
+  return exit_code != bitactor::cli::kExitOk ? exit_code : bitactor::cli::kExitFoundProblem;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace bitactor::cli;
@@ -35,7 +53,7 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
       return app.exit(error) == 0 ? kExitOk : kExitWrongUse;
     }
-    return exit_code;
+    return WithAllWritten(exit_code);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bitactor: %s\n", error.what());
     return kExitFoundProblem;

@@ -63,7 +63,8 @@ void Sort(std::vector<Row>& rows, StatSort by) {
 }
 
 const ShardStats* ShardBefore(const StatMoment& moment, size_t shard) {
-  return moment.before != nullptr ? &moment.before->shards[shard] : nullptr;
+  const bool known = moment.before != nullptr && shard < moment.before->shards.size();
+  return known ? &moment.before->shards[shard] : nullptr;
 }
 
 Rate DeliveryRate(const StatMoment& moment, size_t shard) {

@@ -100,8 +100,9 @@ class SpscLane {
   // Immutable after construction.
   const uint64_t mask_;
   const std::unique_ptr<T[]> slots_;
-  // Written by the producer alone. Its notes are not beside what the consumer polls: between an Advance()
-  // and its Publish() that reading would take the line away.
+  // Written by the producer alone.
+  // Its notes are not beside what the consumer polls: between an Advance() and its Publish() that
+  // reading would take the line away.
   alignas(kCacheLineBytes) uint64_t claimed_ = 0;
   uint64_t released_seen_ = 0;
   alignas(kCacheLineBytes) std::atomic<uint64_t> published_{0};

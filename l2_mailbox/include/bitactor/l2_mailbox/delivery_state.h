@@ -51,15 +51,21 @@ struct DeliveryReport {
   DeliveryState state;
   uint64_t records_read = 0;  // of the journals
   bool from_snapshot = false;
-  absl::Status not_used;  // why a snapshot that is there was not used
+  Position snapshot{};    // where the one that was used stands in its store
+  absl::Status not_used;  // why the newest snapshot that is there was not used
 };
 
-// Reads the snapshot below `set_dir` and what was journalled since; all of the journals when there is
-// none, or it is damaged or knows records that the journals do not have, or every frame is to be
-// visited. kDataLoss: damage in a journal, or its front was removed and no snapshot tells what was there.
+// Reads the newest snapshot below `set_dir` that is whole and knows no record that the journals do
+// not have (a power loss may take some), and what was journalled since; all of the journals when there
+// is none, or every frame is to be visited. kDataLoss: damage in a journal, or its front was removed
+// and no snapshot tells what was there, or every frame is to be visited.
 absl::StatusOr<DeliveryReport> ReadDeliveryState(
     FileSystem& files, const std::string& set_dir,
     const std::function<void(const RecoveredFrame&)>& visit = {});
+
+// What the snapshot below `set_dir` says, for who needs to know what records said that retention
+// removed; an empty state when there is none that fits the journals.
+DeliveryState ReadDeliverySnapshot(FileSystem& files, const std::string& set_dir);
 
 // Keeps the state as it is now in a snapshot, if at least so many records are not in one yet. The
 // journals may be live: what comes meanwhile is in the next one. `make_durable` is called before the

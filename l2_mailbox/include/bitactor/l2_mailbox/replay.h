@@ -7,7 +7,6 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -50,18 +49,25 @@ class ReplayedMessage : public Message {
  public:
   ReplayedMessage(uint32_t shard, uint32_t boot, std::optional<uint32_t> mailbox,
                   const Record* record)
-      : Message(record->frame()), shard_(shard), boot_(boot), mailbox_(mailbox), record_(record) {}
+      : Message(MessageIn(*record)),
+        shard_(shard),
+        boot_(boot),
+        mailbox_(mailbox),
+        record_(record) {}
 
   Place place() const { return {shard_, record_->position()}; }
   const Record& record() const { return *record_; }
-  // The payload, also when it is longer than a frame.
-  std::span<const std::byte> bytes() const { return record_->bytes(); }
   // The start of the fabric that handled it; 0: the record of that start was removed by retention.
   uint32_t boot() const { return boot_; }
   // Where it was routed to; unset when the record of the start was removed.
   std::optional<uint32_t> mailbox() const { return mailbox_; }
 
  private:
+  static Message MessageIn(const Record& record) {
+    const bool is_block = (record.frame().header.flags & kFlagBlock) != 0;
+    return is_block ? Message(record.frame(), record.bytes()) : Message(record.frame());
+  }
+
   uint32_t shard_;
   uint32_t boot_;
   std::optional<uint32_t> mailbox_;

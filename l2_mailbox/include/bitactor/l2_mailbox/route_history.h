@@ -35,7 +35,8 @@ absl::StatusOr<SlotTable> MakeSlotTable(uint32_t mailboxes,
 // Cost: a table that follows one that is kept costs one change, else all of them.
 class RouteHistory {
  public:
-  // In any order; again is no harm.
+  // In any order; again is no harm. `boot` is the start that a change belongs to; 0: the record of
+  // that start was removed, as those of all starts before it were. Another journal may know it.
   void NoteStart(const BootRecord& start);
   void NoteChange(uint32_t boot, const RoutingRecord& change);
 
@@ -52,7 +53,7 @@ class RouteHistory {
  private:
   std::map<uint32_t, BootRecord> starts_;      // by boot
   std::map<uint64_t, RoutingRecord> changes_;  // by epoch
-  std::map<uint32_t, uint64_t> last_epoch_;    // of the changes of a boot
+  std::map<uint64_t, uint32_t> boots_;         // of the changes, by epoch
   std::map<std::pair<uint32_t, uint64_t>, std::shared_ptr<const SlotTable>> tables_;  // some
 };
 

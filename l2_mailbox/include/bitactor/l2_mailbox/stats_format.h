@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "bitactor/l1_core/crc32c.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
@@ -18,6 +19,9 @@ static_assert(std::endian::native == std::endian::little, "the file is little-en
 
 inline constexpr uint64_t kStatsMagic =
     0x31305441'54535442;  // "BTSTAT01"; another version, another
+
+// What a fabric that starts writes into, until there is something to read.
+inline std::string UnshownStatsFile(const std::string& path) { return path + ".new"; }
 
 // All words of 64 bits. Written once, before the file has its name.
 struct StatsHeader {

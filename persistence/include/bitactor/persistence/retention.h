@@ -3,7 +3,10 @@
 #define BITACTOR_PERSISTENCE_RETENTION_H_
 
 #include <cstdint>
+#include <string>
 
+#include "absl/status/status.h"
+#include "bitactor/l1_core/file.h"
 #include "bitactor/persistence/position.h"
 
 namespace bitactor {
@@ -27,6 +30,11 @@ struct RetentionReport {
   uint32_t segments_held = 0;
   Position first{};  // what is available begins here
 };
+
+// Brings the segments of a journal to the disk as they are, at any level, also while it is written:
+// for who removes elsewhere what depends on this journal. At level group and each that does not
+// acknowledge anything.
+absl::Status SyncSegments(const std::string& dir, FileSystem& files = PosixFiles());
 
 }  // namespace bitactor
 
