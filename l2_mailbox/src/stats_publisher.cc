@@ -39,6 +39,10 @@ uint64_t StatsPublisher::BeginSleep(uint64_t now_ns) {
     Publish(now_ns);
   }
   if (now_ns >= slice_at_ns_) Sweep(now_ns, kSlicePlaces);
+  // The sweep that was going on at the last publication may have missed the last messages.
+  if (settled_at_ns_ == kNever && slice_at_ns_ == kNever && shard_->Activity() != swept_activity_) {
+    BeginSweep(now_ns);
+  }
   return std::min(settled_at_ns_, slice_at_ns_);
 }
 
