@@ -47,11 +47,9 @@ absl::StatusOr<Segment> SegmentPreparer::Take() {
   want_next_ = true;
   while (!NextIsDecided()) {
     woken_ = true;
-    writer_waits_ = true;
     changed_.SignalAll();
     changed_.WaitUntil(&mutex_, std::chrono::steady_clock::now() + kLookAgain);
   }
-  writer_waits_ = false;
   if (!next_.has_value()) return error_;
   Segment taken = *std::exchange(next_, std::nullopt);
   ++next_index_;
@@ -108,16 +106,12 @@ void SegmentPreparer::MakeReady(const Segment& segment) {
   for (uint64_t at = kSegmentAlignBytes; at < segment.header.segment_bytes;) {
     const uint64_t end =
         std::min((at / kPieceBytes + 1) * kPieceBytes, segment.header.segment_bytes);
-    {
-      MutexLock lock(&mutex_);
-      // A writer who is there already has more from the segment as it is: on a busy disk the rest of
-      // the zeros was measured to take up to 0.7 s.
-      if (stop_ || writer_waits_) return;
-      // It must not run out of pages meanwhile.
-      PopulateAhead();
-    }
     segment.file->WriteAt(at, {kZeros.data(), end - at}).IgnoreError();
     at = end;
+    // The writer must not run out of pages meanwhile.
+    MutexLock lock(&mutex_);
+    if (stop_) return;
+    PopulateAhead();
   }
   segment.mapping->Populate(0, kPopulateAheadBytes);
 }

@@ -18,7 +18,7 @@ namespace bitactor::internal {
 
 // Threads: the writer's, which calls, and the helper's own. The helper writes no byte of a segment
 //   that the writer has.
-// Progress: Take() waits only while the helper makes that very segment, not for its pages.
+// Progress: Take() waits only while the helper makes that very segment.
 // Errors: what keeps a segment from being made is the answer of Take() until it is made; the helper
 //   tries again every 100 ms.
 class SegmentPreparer {
@@ -59,7 +59,6 @@ class SegmentPreparer {
   Segment current_ ABSL_GUARDED_BY(mutex_);
   uint64_t populated_for_tail_ ABSL_GUARDED_BY(mutex_) = 0;
   bool want_next_ ABSL_GUARDED_BY(mutex_) = false;
-  bool writer_waits_ ABSL_GUARDED_BY(mutex_) = false;  // for the next segment
   uint32_t next_index_ ABSL_GUARDED_BY(mutex_);
   std::optional<Segment> next_ ABSL_GUARDED_BY(mutex_);
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
