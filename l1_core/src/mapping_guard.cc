@@ -41,7 +41,7 @@ constinit Handler handler ABSL_GUARDED_BY(table_mutex) = Handler::kNotYet;
 constinit size_t guarded ABSL_GUARDED_BY(table_mutex) = 0;
 // Written once, before the handler that reads them is installed.
 constinit struct sigaction before_us = {};
-constinit uintptr_t page_bytes = 0;
+constinit uintptr_t guard_page_bytes = 0;
 
 void Set(GuardedRange& range, uintptr_t begin, uintptr_t end, std::atomic<bool>* broken) {
   // Relaxed, here and for the odd version: only writers write it, one at a time.
@@ -95,8 +95,8 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
       if (broken == nullptr) continue;
       // The system call itself: a sanitizer's mmap is not made for signal handlers.
       const long page =
-          ::syscall(SYS_mmap, address & ~(page_bytes - 1), page_bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+          ::syscall(SYS_mmap, address & ~(guard_page_bytes - 1), guard_page_bytes,
+                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
       if (page == -1) break;  // no memory: it ends as it would have without us
       // Relaxed: it tells nothing but itself, to the thread that it interrupts.
       broken->store(true, std::memory_order_relaxed);
@@ -109,7 +109,7 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
 }
 
 void Install() ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_mutex) {
-  page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  guard_page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   struct sigaction ours = {};
   ours.sa_sigaction = OnBusError;
   // On the thread's alternative stack if it has one, as a fiber that overflowed its own needs.

@@ -21,8 +21,8 @@ namespace bitactor {
 namespace {
 
 size_t PageBytes() {
-  static const size_t bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  return bytes;
+  static const size_t page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return page_bytes;
 }
 
 constexpr size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
@@ -50,7 +50,7 @@ size_t HugeBytesAt(const std::byte* data, size_t size_bytes) {
 }  // namespace
 
 absl::StatusOr<PageMemory> PageMemory::Map(size_t size_bytes, PageOptions options) {
-  const size_t unit_bytes =
+  const size_t page_bytes =
       options.huge_pages ? std::max(kHugePageBytes, PageBytes()) : PageBytes();
   if (size_bytes == 0 || size_bytes > PTRDIFF_MAX / 2) {
     return absl::InvalidArgumentError(
@@ -58,8 +58,8 @@ absl::StatusOr<PageMemory> PageMemory::Map(size_t size_bytes, PageOptions option
   }
   // Room for both guards, and for the data to begin at a whole page of its kind.
   PageMemory memory;
-  memory.size_bytes_ = RoundUp(size_bytes, unit_bytes);
-  memory.mapping_bytes_ = memory.size_bytes_ + unit_bytes + PageBytes();
+  memory.size_bytes_ = RoundUp(size_bytes, page_bytes);
+  memory.mapping_bytes_ = memory.size_bytes_ + page_bytes + PageBytes();
   void* const mapping =
       ::mmap(nullptr, memory.mapping_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) {
@@ -69,7 +69,7 @@ absl::StatusOr<PageMemory> PageMemory::Map(size_t size_bytes, PageOptions option
   memory.mapping_ = mapping;
   const auto begin = reinterpret_cast<uintptr_t>(mapping);
   memory.data_ =
-      static_cast<std::byte*>(mapping) + (RoundUp(begin + PageBytes(), unit_bytes) - begin);
+      static_cast<std::byte*>(mapping) + (RoundUp(begin + PageBytes(), page_bytes) - begin);
   if (::mprotect(memory.data_, memory.size_bytes_, PROT_READ | PROT_WRITE) != 0) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no ", memory.size_bytes_,

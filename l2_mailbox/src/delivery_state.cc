@@ -126,6 +126,20 @@ void TakeSnapshot(FileSystem& files, const std::string& set_dir, DeliveryReport&
   }
 }
 
+// What was removed is known from snapshots alone: a power loss must not take from a journal what its
+// snapshots know of.
+absl::Status SyncRetainedJournals(FileSystem& files, const std::string& set_dir,
+                                  const DeliveryState& state) {
+  for (const auto& [journal, end] : state.ends) {
+    const std::string dir = ShardJournalDir(set_dir, journal);
+    absl::StatusOr<JournalStat> stat = StatJournal(dir, files);
+    if (!stat.ok()) return stat.status();
+    if (stat->first == Position::Begin()) continue;
+    if (absl::Status synced = SyncSegments(dir, files); !synced.ok()) return synced;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RemovedError(const std::string& dir, Position first, bool visits,
                           const absl::Status& not_used) {
   if (visits) {
@@ -270,9 +284,9 @@ absl::StatusOr<DeliveryReport> SaveDeliveryState(
     const std::function<absl::Status()>& make_durable) {
   absl::StatusOr<DeliveryReport> report = ReadDeliveryState(files, set_dir);
   if (!report.ok() || report->records_read < at_least) return report;
-  if (make_durable) {
-    if (absl::Status status = make_durable(); !status.ok()) return status;
-  }
+  absl::Status durable =
+      make_durable ? make_durable() : SyncRetainedJournals(files, set_dir, report->state);
+  if (!durable.ok()) return durable;
   absl::StatusOr<SnapshotStore> store =
       SnapshotStore::Open(SnapshotDir(set_dir), {.keep = 2, .files = &files});
   if (!store.ok()) return store.status();
@@ -280,15 +294,6 @@ absl::StatusOr<DeliveryReport> SaveDeliveryState(
   if (!report->not_used.ok()) {
     absl::StatusOr<size_t> aside = store->SetAsideAfter(report->snapshot);
     if (!aside.ok()) return aside.status();
-  }
-  // What was removed before is known from snapshots alone: a power loss must not take from a journal
-  // what its snapshots know of.
-  for (const auto& [journal, end] : report->state.ends) {
-    const std::string dir = ShardJournalDir(set_dir, journal);
-    absl::StatusOr<JournalStat> stat = StatJournal(dir, files);
-    if (!stat.ok()) return stat.status();
-    if (stat->first == Position::Begin()) continue;
-    if (absl::Status synced = SyncSegments(dir, files); !synced.ok()) return synced;
   }
   // Of a set there is no position; this one rises as its journals grow.
   uint64_t grown = 0;

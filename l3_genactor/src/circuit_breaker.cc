@@ -1,7 +1,7 @@
 #include "bitactor/l3_genactor/circuit_breaker.h"
 
-#include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/check.h"
+#include "option_range.h"
 
 namespace bitactor {
 namespace {
@@ -10,31 +10,27 @@ constexpr uint64_t kMillion = 1'000'000;
 constexpr absl::Duration kMinOpen = absl::Microseconds(1);
 constexpr absl::Duration kMaxOpen = absl::Hours(24);
 
-template <typename T>
-absl::Status BreakerOutOfRange(const char* member, T value, const char* range) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("Breaker::", member, " is ", value, "; give a value ", range));
-}
-
 }  // namespace
 
 absl::Status Validate(const Breaker& options) {
   // Written so that a NaN is refused; a rate that rounds to 0 would open without a failure.
   if (!(options.failure_rate >= 1e-6 && options.failure_rate <= 1.0)) {
-    return BreakerOutOfRange("failure_rate", options.failure_rate, "of 0.000001 to 1");
+    return internal::OptionOutOfRange("Breaker", "failure_rate", options.failure_rate,
+                                      "of 0.000001 to 1");
   }
   if (options.over < 1 || options.over > CircuitBreaker::kMaxWindowCalls) {
-    return BreakerOutOfRange("over", options.over, "of 1 to 1024 calls");
+    return internal::OptionOutOfRange("Breaker", "over", options.over, "of 1 to 1024 calls");
   }
   if (options.minimum_calls > options.over) {
-    return BreakerOutOfRange("minimum_calls", options.minimum_calls,
-                             "of 0 (the same as `over`) to that of `over`");
+    return internal::OptionOutOfRange("Breaker", "minimum_calls", options.minimum_calls,
+                                      "of 0 (the same as `over`) to that of `over`");
   }
   if (options.open_for < kMinOpen || options.open_for > kMaxOpen) {
-    return BreakerOutOfRange("open_for", absl::FormatDuration(options.open_for), "of 1us to 24h");
+    return internal::OptionOutOfRange("Breaker", "open_for", absl::FormatDuration(options.open_for),
+                                      "of 1us to 24h");
   }
   if (options.probes < 1 || options.probes > CircuitBreaker::kMaxWindowCalls) {
-    return BreakerOutOfRange("probes", options.probes, "of 1 to 1024 calls");
+    return internal::OptionOutOfRange("Breaker", "probes", options.probes, "of 1 to 1024 calls");
   }
   return absl::OkStatus();
 }

@@ -2,34 +2,29 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "bitactor/l1_core/check.h"
 #include "bitactor/l1_core/frame.h"
+#include "option_range.h"
 
 namespace bitactor {
-namespace {
-
-template <typename T>
-absl::Status RetryOutOfRange(const char* member, T value, const char* range) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("Retry::", member, " is ", value, "; give a value ", range));
-}
-
-}  // namespace
 
 absl::Status Validate(const Retry& options) {
   if (options.attempts < 1 || options.attempts > 100) {
-    return RetryOutOfRange("attempts", options.attempts, "of 1 (no retry) to 100");
+    return internal::OptionOutOfRange("Retry", "attempts", options.attempts,
+                                      "of 1 (no retry) to 100");
   }
   if (options.cap < absl::Nanoseconds(1) || options.cap > absl::Hours(1)) {
-    return RetryOutOfRange("cap", absl::FormatDuration(options.cap), "of 1ns to 1h");
+    return internal::OptionOutOfRange("Retry", "cap", absl::FormatDuration(options.cap),
+                                      "of 1ns to 1h");
   }
   if (options.base < absl::Nanoseconds(1) || options.base > options.cap) {
-    return RetryOutOfRange("base", absl::FormatDuration(options.base), "of 1ns to that of `cap`");
+    return internal::OptionOutOfRange("Retry", "base", absl::FormatDuration(options.base),
+                                      "of 1ns to that of `cap`");
   }
   // Written so that a NaN is refused.
   if (!(options.budget >= 0.0 && options.budget <= 1.0)) {
-    return RetryOutOfRange("budget", options.budget, "of 0 to 1 retries per call");
+    return internal::OptionOutOfRange("Retry", "budget", options.budget,
+                                      "of 0 to 1 retries per call");
   }
   return absl::OkStatus();
 }

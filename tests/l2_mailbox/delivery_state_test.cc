@@ -15,6 +15,7 @@
 #include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/persistence/journal.h"
 #include "bitactor/persistence/snapshot_store.h"
+#include "l2_mailbox/driven_fabric.h"
 #include "support/seed.h"
 #include "support/simulated_files.h"
 
@@ -51,25 +52,10 @@ void ExpectSame(const DeliveryState& a, const DeliveryState& b) {
 
 class DeliveryStateTest : public ::testing::Test {
  protected:
-  FabricOptions Options(uint32_t shards) {
-    FabricOptions options;
-    options.shards = shards;
-    options.mailboxes = 6;
-    options.threads = false;
-    options.clock = &clock_;
-    options.start_time_ns = 1'000'000'000;
-    options.span_capacity = 1024;
-    options.journal_dir = "run";
-    options.journal.files = &files_;
-    options.journal.prepare_ahead = false;
-    options.journal.segment_bytes = 64 << 10;
-    return options;
-  }
+  FabricOptions Options(uint32_t shards) { return test::DrivenOptions(clock_, shards, files_); }
   std::unique_ptr<Fabric> Start(uint32_t shards) { return Start(Options(shards)); }
   static std::unique_ptr<Fabric> Start(const FabricOptions& options) {
-    auto fabric = Fabric::Start(options);
-    EXPECT_TRUE(fabric.ok()) << fabric.status();
-    return *std::move(fabric);
+    return test::MustStart(options);
   }
   // From the named port "feed", so many to a name; how many were not taken before.
   static uint64_t Feed(Fabric& fabric, const std::string& name, uint64_t count) {

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/fabric.h"
+#include "l2_mailbox/driven_fabric.h"
 #include "support/temp_dir.h"
 
 namespace bitactor {
@@ -29,14 +30,7 @@ constexpr int kNames = 64;
 class FabricRoutingTest : public ::testing::Test {
  protected:
   FabricOptions Options() {
-    FabricOptions options;
-    options.shards = 3;
-    options.mailboxes = 6;
-    options.threads = false;
-    options.clock = &clock_;
-    options.start_time_ns = 1'000'000'000;
-    options.span_capacity = 1024;
-    options.journal.prepare_ahead = false;
+    FabricOptions options = test::DrivenOptions(clock_, 3);
     options.journal.segment_bytes = 1 << 20;
     return options;
   }

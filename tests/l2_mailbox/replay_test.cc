@@ -17,6 +17,7 @@
 #include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/persistence/journal.h"
 #include "bitactor/persistence/journal_index.h"
+#include "l2_mailbox/driven_fabric.h"
 #include "support/causal_program.h"
 #include "support/seed.h"
 #include "support/simulated_files.h"
@@ -44,24 +45,9 @@ FabricReplay MustOpen(FileSystem& files, FabricReplayOptions options = {}) {
 // A fabric that this thread drives, with journals in memory.
 class ReplayTest : public ::testing::Test {
  protected:
-  FabricOptions Options() {
-    FabricOptions options;
-    options.shards = 3;
-    options.mailboxes = 6;
-    options.threads = false;
-    options.clock = &clock_;
-    options.start_time_ns = 1'000'000'000;
-    options.span_capacity = 1024;
-    options.journal_dir = "run";
-    options.journal.files = &files_;
-    options.journal.prepare_ahead = false;
-    options.journal.segment_bytes = 64 << 10;
-    return options;
-  }
+  FabricOptions Options() { return test::DrivenOptions(clock_, 3, files_); }
   std::unique_ptr<Fabric> Start(FabricOptions options) {
-    auto fabric = Fabric::Start(std::move(options));
-    EXPECT_TRUE(fabric.ok()) << fabric.status();
-    return *std::move(fabric);
+    return test::MustStart(std::move(options));
   }
   static std::vector<uint64_t> ValuesOf(FabricReplay& replay) {
     std::vector<uint64_t> values;

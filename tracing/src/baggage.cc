@@ -25,12 +25,12 @@ bool IsTokenCharacter(char c) {
          (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
 // baggage-octet.
-bool IsBaggageCharacter(char c) {
+bool IsValueCharacter(char c) {
   return c > 0x20 && c < 0x7F && c != '"' && c != ',' && c != ';' && c != '\\';
 }
 
 // Each returns what is wrong, "" when nothing is.
-std::string BaggageKeyFault(std::string_view key) {
+std::string KeyFault(std::string_view key) {
   if (key.empty()) return "a key is empty";
   for (char c : key) {
     if (!IsTokenCharacter(c)) {
@@ -40,9 +40,9 @@ std::string BaggageKeyFault(std::string_view key) {
   }
   return "";
 }
-std::string BaggageValueFault(std::string_view value) {
+std::string ValueFault(std::string_view value) {
   for (char c : value) {
-    if (!IsBaggageCharacter(c)) {
+    if (!IsValueCharacter(c)) {
       return absl::StrCat(ShowCharacter(c),
                           " in a value; allowed are 0x21 to 0x7e without '\"', ',', ';' and '\\'");
     }
@@ -54,14 +54,14 @@ std::string BaggageValueFault(std::string_view value) {
 std::string AppendProperty(std::string_view part, std::string& text) {
   const size_t equals = part.find('=');
   const std::string_view key = TrimSpace(part.substr(0, equals));
-  if (std::string fault = BaggageKeyFault(key); !fault.empty()) return fault;
+  if (std::string fault = KeyFault(key); !fault.empty()) return fault;
   if (!text.empty()) text += ';';
   text += key;
   if (equals == std::string_view::npos) return "";
   const std::string_view value = TrimSpace(part.substr(equals + 1));
   text += '=';
   text += value;
-  return BaggageValueFault(value);
+  return ValueFault(value);
 }
 
 std::string ParseMember(std::string_view text, BaggageMember& into) {
@@ -71,8 +71,8 @@ std::string ParseMember(std::string_view text, BaggageMember& into) {
   if (equals == std::string_view::npos) return "has no '='";
   into.key = TrimSpace(pair.substr(0, equals));
   into.value = TrimSpace(pair.substr(equals + 1));
-  if (std::string fault = BaggageKeyFault(into.key); !fault.empty()) return fault;
-  if (std::string fault = BaggageValueFault(into.value); !fault.empty()) return fault;
+  if (std::string fault = KeyFault(into.key); !fault.empty()) return fault;
+  if (std::string fault = ValueFault(into.value); !fault.empty()) return fault;
   while (rest.has_value()) {
     std::string fault = AppendProperty(TakePart(rest, ';'), into.properties);
     if (!fault.empty()) return fault;
@@ -81,8 +81,7 @@ std::string ParseMember(std::string_view text, BaggageMember& into) {
 }
 
 bool KeepsToTheRules(const BaggageMember& member) {
-  if (!BaggageKeyFault(member.key).empty() || !BaggageValueFault(member.value).empty())
-    return false;
+  if (!KeyFault(member.key).empty() || !ValueFault(member.value).empty()) return false;
   if (member.properties.empty()) return true;
   std::string properties;
   for (std::optional<std::string_view> rest = member.properties; rest.has_value();) {
@@ -98,7 +97,7 @@ int HexDigit(char c) {
 
 }  // namespace
 
-bool IsBaggageKey(std::string_view key) { return BaggageKeyFault(key).empty(); }
+bool IsBaggageKey(std::string_view key) { return KeyFault(key).empty(); }
 
 ParsedBaggage ParseBaggage(std::span<const HeaderField> headers) {
   ParsedBaggage result;

@@ -70,6 +70,7 @@ DeliveryState ReadDeliverySnapshot(FileSystem& files, const std::string& set_dir
 // Keeps the state as it is now in a snapshot, if at least so many records are not in one yet. The
 // journals may be live: what comes meanwhile is in the next one. `make_durable` is called before the
 // snapshot is written, for what the journals lose a snapshot must not know; after its error none is.
+// Without it, the journals of which records were removed are synced.
 absl::StatusOr<DeliveryReport> SaveDeliveryState(
     FileSystem& files, const std::string& set_dir, uint64_t at_least,
     const std::function<absl::Status()>& make_durable = {});
