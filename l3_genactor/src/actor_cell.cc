@@ -78,6 +78,7 @@ ActorCell::~ActorCell() {
 
 absl::Status ActorCell::StartFresh() {
   const CurrentCellScope scope(this);
+  if (runtime_.send_mode() == SendMode::kLive) restarts_ += std::exchange(was_started_, true);
   if (extras_ != nullptr) extras_->Reset();
   EndHandler();
   if (alive_) cls_.destroy(state());
@@ -265,6 +266,35 @@ bool ActorCell::ActsAtOnce(const Frame& frame) const {
   return !traps && kind != ExitReason::Kind::kNormal;
 }
 
+void ActorCell::Describe(ActorStatus& status) {
+  status.name = name_;
+  status.class_name = std::string(cls_.name);
+  status.id = id();
+  status.shard = runtime_.shard().index();
+  if (extras_ != nullptr) {
+    status.links = extras_->links();
+    status.monitors = extras_->monitored();
+    status.timers = extras_->timers();
+  }
+  if (extras_ != nullptr && extras_->suspended()) {
+    status.state = ActorState::kSuspended;
+  } else if (running_ != nullptr) {
+    status.state = ActorState::kWaiting;
+  }
+  status.queued = held().size();
+  status.monitored_by = monitors_.size();
+  status.handled = stats().dispatches;
+  status.restarts = restarts_;
+  if (cls_.format_status == nullptr || !alive_) return;
+  const CurrentCellScope scope(this);
+  try {
+    status.text = cls_.format_status(state());
+  } catch (...) {
+    status.text = "(FormatStatus failed: " + ReasonOf(std::current_exception()).ToString() +
+                  "; the state is hidden)";
+  }
+}
+
 void ActorCell::EndBySignal(const ExitReason& reason) {
   EndHandler();
   stop_reason_ = reason;
@@ -321,6 +351,7 @@ void ActorCell::Announce(const ExitReason& first_reason) {
 void ActorCell::Crash(const ExitReason& first_reason) {
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/true);
 }
@@ -328,8 +359,14 @@ void ActorCell::Crash(const ExitReason& first_reason) {
 void ActorCell::Exit(const ExitReason& first_reason) {
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kEnd, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/false);
+}
+
+void ActorCell::ExitFromOutside(const ExitReason& reason) {
+  Exit(reason);
+  if (!removed) runtime_.shard().SetAccepted(*this, KindsThatMayCome());
 }
 
 void ActorCell::Record(CrashAction action, bool crashed) {
@@ -360,6 +397,7 @@ void ActorCell::Conclude(const ExitReason& first_reason, bool crashed) {
 }
 
 absl::Status ActorCell::Restore() {
+  ++restarts_;
   absl::Status status;
   if (cls_.copied_before_messages) {
     BringBackCopy();

@@ -186,7 +186,7 @@ void System::ShutDownChild(ActorId id) {
 
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    if (ActorCell* cell = CellOf(actor.id)) cell->Exit(reason);
+    if (ActorCell* cell = CellOf(actor.id)) cell->ExitFromOutside(reason);
   });
 }
 

@@ -24,6 +24,7 @@
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/l3_genactor/actor_extras.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
@@ -62,6 +63,7 @@ struct ActorClass {
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
   void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
+  std::string (*format_status)(const void* state);           // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
 };
@@ -148,6 +150,8 @@ class ActorCell final : public Endpoint {
   void Crash(const ExitReason& reason);
   // Ends it, as its supervisor or its own Stop() wants: monitors and supervisor learn why.
   void Exit(const ExitReason& reason);
+  // The same, not from a dispatch: if it is started again it goes on with what is queued.
+  void ExitFromOutside(const ExitReason& reason);
   // The actor's own last words, with no handler under way. What comes back is the reason to end with:
   // an exception inside becomes it.
   ExitReason RunTerminate(const ExitReason& reason);
@@ -206,11 +210,13 @@ class ActorCell final : public Endpoint {
   // Null: it has none.
   const ActorExtras* extras_or_null() const { return extras_.get(); }
   uint64_t AddMonitor(Address target) { return extras().Monitor(target); }
-  // Casts and calls, if nothing speaks against it.
-  void AcceptWhatMayCome() {
+  // Casts and calls too, if nothing speaks against it.
+  uint16_t KindsThatMayCome() const {
     const bool open = running_ == nullptr && (extras_ == nullptr || extras_->open());
-    AcceptOnly(open ? kAllKinds : kWhileSuspended);
+    return open ? kAllKinds : kWhileSuspended;
   }
+  void AcceptWhatMayCome() { AcceptOnly(KindsThatMayCome()); }
+  void Describe(ActorStatus& status);
   bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
@@ -287,9 +293,11 @@ class ActorCell final : public Endpoint {
   bool ended_ = false;
   bool handler_ended_ = false;
   bool ends_by_signal_ = false;
+  bool was_started_ = false;  // in this run of the program
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
+  uint64_t restarts_ = 0;
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;
