@@ -96,6 +96,7 @@ absl::Status ActorCell::StartFresh() {
     thrown_ = std::current_exception();
   }
   stop_reason_.reset();
+  ends_by_signal_ = false;
   const std::optional<ExitReason> failed = TakeFailure();
   if (failed.has_value()) {
     if (extras_ != nullptr) extras_->Reset();
@@ -302,10 +303,9 @@ void ActorCell::EndBySignal(const ExitReason& reason) {
 }
 
 ExitReason ActorCell::RunTerminate(const ExitReason& reason) {
-  if (cls_.terminate == nullptr || !alive_ || reason.kind() == ExitReason::Kind::kKill ||
-      std::exchange(ends_by_signal_, false)) {
-    return reason;
-  }
+  const bool silent =
+      std::exchange(ends_by_signal_, false) || reason.kind() == ExitReason::Kind::kKill;
+  if (silent || cls_.terminate == nullptr || !alive_) return reason;
   const CurrentCellScope scope(this);
   try {
     cls_.terminate(state(), reason);
@@ -349,6 +349,8 @@ void ActorCell::Announce(const ExitReason& first_reason) {
 }
 
 void ActorCell::Crash(const ExitReason& first_reason) {
+  if (std::exchange(pending_is_end_, false)) return Exit(first_reason);
+  stop_reason_.reset();  // it asked to end, and then failed
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
   if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
@@ -418,6 +420,12 @@ void ActorCell::BringBackCopy() {
   if (extras_ != nullptr) extras_->RollBack();
 }
 
+void ActorCell::NotePendingEnd() {
+  if (!stop_reason_.has_value() || running_ != nullptr) return;
+  pending_crash_ = *std::exchange(stop_reason_, std::nullopt);
+  pending_is_end_ = true;
+}
+
 absl::Status ActorCell::StartAgain() {
   monitors_.clear();
   Record(CrashAction::kFresh, /*crashed=*/false);
@@ -429,6 +437,12 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
   if (frame.header.kind == FrameKind::kSystem && frame.header.type == TypeId<CrashRecord>()) {
     CrashRecord record;
     std::memcpy(&record, frame.payload, sizeof(record));
+    // What it sent when it ended may be missing at its targets.
+    if (stop_reason_.has_value() && running_ == nullptr &&
+        runtime_.send_mode() == SendMode::kUnlessTaken) {
+      Announce(RunTerminate(*stop_reason_));
+    }
+    stop_reason_.reset();
     monitors_.clear();
     sequence_ = record.next_sequence;
     // An Init that failed was followed by a record of what was done about it.
@@ -453,15 +467,11 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
   }
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
-  const std::optional<ExitReason> stop = std::exchange(stop_reason_, std::nullopt);
-  if (!crash.has_value()) {
-    // A record says that it ended. What it had sent then may be missing at its targets.
-    if (stop.has_value() && running_ == nullptr) Announce(RunTerminate(*stop));
-    return std::nullopt;
-  }
+  if (!crash.has_value()) return std::nullopt;  // if it ended, a record says so
   if (!crashed(invocation_.source, invocation_.message_id)) return crash;
   // The same crash as before: what it had sent may be missing at its targets, and so may the news
   // of it.
+  stop_reason_.reset();
   EndHandler();
   Announce(RunTerminate(*crash));
   if (copied_before_messages()) {

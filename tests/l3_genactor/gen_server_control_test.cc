@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bitactor/l3_genactor/genactor.h"
@@ -247,6 +249,28 @@ TEST_F(GenServerControlTest, S33_StopSaysWhetherTheActorEnded) {
   const auto slow = system_->Spawn<Server>("slow");
   EXPECT_EQ(slow.Stop(ExitReason::Normal(), absl::Milliseconds(1)).code(),
             absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(GenServerControlTest, S33_AStopThatItsShardDoesNotComeToIsOverTimeAndHappensThen) {
+  SystemOptions options;
+  options.fabric.mailboxes = 4;
+  const std::unique_ptr<System> threaded = System::Start(options).value();
+  const auto server = threaded->Spawn<Server>("server");
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  std::thread blocker([&] {
+    threaded->Inspect<Server>("server", [&](const Server&) {
+      begun.set_value();
+      go_on.get_future().wait();
+    });
+  });
+  begun.get_future().wait();
+  EXPECT_EQ(server.Stop(ExitReason::Normal(), absl::Milliseconds(1)).code(),
+            absl::StatusCode::kDeadlineExceeded);
+  go_on.set_value();
+  blocker.join();
+  EXPECT_EQ(server.Stop(ExitReason::Normal(), absl::InfiniteDuration()).code(),
+            absl::StatusCode::kNotFound);
 }
 
 TEST_F(GenServerControlTest, S28_AnUnlistedMessageIsInfoOrACountedDeadLetter) {

@@ -239,6 +239,8 @@ class ActorCell final : public Endpoint {
   // A crash at the very end of its history, whose record is missing. Dealt with once the cell is in
   // its place.
   void SetPendingCrash(const ExitReason& reason) { pending_crash_ = reason; }
+  // The same of an end that its history stops at.
+  void NotePendingEnd();
   std::optional<ExitReason> TakePendingCrash() {
     return std::exchange(pending_crash_, std::nullopt);
   }
@@ -293,7 +295,8 @@ class ActorCell final : public Endpoint {
   bool ended_ = false;
   bool handler_ended_ = false;
   bool ends_by_signal_ = false;
-  bool was_started_ = false;  // in this run of the program
+  bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
+  bool was_started_ = false;     // in this run of the program
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
