@@ -79,7 +79,6 @@ ActorCell::~ActorCell() {
 
 absl::Status ActorCell::StartFresh() {
   const CurrentCellScope scope(this);
-  if (runtime_.send_mode() == SendMode::kLive) restarts_ += std::exchange(was_started_, true);
   if (extras_ != nullptr) extras_->Reset();
   EndHandler();
   if (alive_) cls_.destroy(state());
@@ -370,6 +369,7 @@ void ActorCell::Crash(const ExitReason& first_reason) {
   if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/true);
+  if (!removed) ++restarts_;
 }
 
 void ActorCell::Exit(const ExitReason& first_reason) {
@@ -378,6 +378,7 @@ void ActorCell::Exit(const ExitReason& first_reason) {
   if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kEnd, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/false);
+  if (!removed) ++restarts_;
 }
 
 void ActorCell::ExitFromOutside(const ExitReason& reason) {
@@ -413,7 +414,6 @@ void ActorCell::Conclude(const ExitReason& first_reason, bool crashed) {
 }
 
 absl::Status ActorCell::Restore() {
-  ++restarts_;
   absl::Status status;
   if (cls_.copied_before_messages) {
     BringBackCopy();
