@@ -8,7 +8,7 @@
 #include "bitactor/l3_genactor/call_failed.h"
 #include "bitactor/l3_genactor/monitor.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
-#include "bitactor/l3_genactor/supervisor.h"
+#include "bitactor/l3_genactor/supervision_tree.h"
 #include "bitactor/l3_genactor/system.h"
 
 namespace bitactor::internal {
@@ -267,17 +267,84 @@ void ActorCell::Record(CrashAction action, bool crashed) {
 }
 
 void ActorCell::Conclude(const ExitReason& first_reason, bool crashed) {
+  Shard& shard = runtime_.shard();
+  SupervisionTree& supervision = runtime_.system().supervision();
   ExitReason reason = first_reason;
-  while (supervisor != nullptr && supervisor->ChildEnded(id(), reason, runtime_.shard().now_ns())) {
+  Fate fate = Fate::kGone;
+  while (child != nullptr &&
+         (fate = supervision.Ended(child, reason, shard.now_ns())) == Fate::kRestart) {
     const bool restore = crashed && durable_;
     Record(restore ? CrashAction::kRestored : CrashAction::kFresh, crashed);
     const absl::Status status = restore ? Restore() : StartFresh();
     if (status.ok()) return;
+    if (IsIgnoreStart(status)) {
+      supervision.Ignored(child);
+      fate = Fate::kGone;
+      break;
+    }
     reason = ExitReason::Error(status);
   }
+  if (fate == Fate::kWait) return GoDown(crashed);
   Record(CrashAction::kStopped, crashed);
+  Leave();
+}
+
+// What the state holds is given back before the next child ends or starts.
+void ActorCell::DestroyState() {
+  if (std::exchange(alive_, false)) cls_.destroy(state());
+}
+
+void ActorCell::Leave() {
+  DestroyState();
   runtime_.system().NoteEnded(id(), sequence_);
   runtime_.shard().Remove(*this);
+}
+
+// What it did is over; what it will begin with is journalled when it begins, for it may not come to
+// that.
+void ActorCell::GoDown(bool crashed) {
+  restore_when_started_ = crashed && durable_;
+  Record(restore_when_started_ ? CrashAction::kRestored : CrashAction::kStopped, crashed);
+  down_ = true;
+  AcceptOnly(kNoKinds);
+  if (restore_when_started_ && cls_.copied_before_messages) {
+    Restore().IgnoreError();  // copies
+  } else {
+    DestroyState();
+  }
+}
+
+absl::Status ActorCell::StartWhereItIs() {
+  BITACTOR_CHECK(down_);
+  absl::Status status;
+  if (!restore_when_started_) {
+    status = StartAgain();
+  } else if (!cls_.copied_before_messages) {
+    status = Restore();
+  }
+  AcceptOnly(kNoKinds);  // the start had opened it
+  if (!status.ok() && !restore_when_started_) Record(CrashAction::kStopped, /*crashed=*/false);
+  return status;
+}
+
+void ActorCell::GoOn() {
+  down_ = false;
+  runtime_.shard().SetAccepted(*this, kAllKinds);
+}
+
+void ActorCell::EndWhileDown() {
+  BITACTOR_CHECK(down_);
+  Record(CrashAction::kStopped, /*crashed=*/false);
+  Leave();
+}
+
+bool ActorCell::ShutDown(const ExitReason& reason) {
+  if (running_ != nullptr && traps_exits() && reason.kind() != ExitReason::Kind::kKill) {
+    stop_reason_ = reason;
+    return false;
+  }
+  Exit(reason);
+  return true;
 }
 
 absl::Status ActorCell::Restore() {

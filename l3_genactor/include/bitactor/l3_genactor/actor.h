@@ -319,6 +319,10 @@ const ActorClass& ClassOf() {
       sizeof(A),
       std::is_trivially_copyable_v<A> && sizeof(A) <= 256,
       &A::Dispatch,
+      [] {
+        if constexpr (requires { A::kTrapsExits; }) return bool{A::kTrapsExits};
+        return false;
+      }(),
       [](ActorCell& cell, void* state) {
         A& actor = *static_cast<A*>(state);
         if constexpr (requires { Finish(cell, actor.Init()); }) {

@@ -34,7 +34,7 @@ namespace bitactor::internal {
 
 class ActorCell;
 class ShardRuntime;
-class Supervisor;
+struct Child;
 
 // A message that crashed its actor, in a journal: replay passes over it.
 struct MessageKey {
@@ -57,6 +57,7 @@ struct ActorClass {
                                 // before a crash
   bool (*dispatch)(ActorCell& cell, void* state,
                    const Frame& frame);  // false: no handler for this type
+  bool traps_exits;
   void (*init)(ActorCell& cell, void* state);
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
@@ -143,6 +144,16 @@ class ActorCell final : public Endpoint {
   void Crash(const ExitReason& reason);
   // Ends it, as its supervisor or its own Stop() wants: monitors and supervisor learn why.
   void Exit(const ExitReason& reason);
+  // As Exit(), but what traps exits may end its suspended handler first. False: it does so, and the
+  // end comes then.
+  bool ShutDown(const ExitReason& reason);
+  // It has ended and waits, with its mailbox, to be started again or to be ended for good.
+  bool down() const { return down_; }
+  // Starts it where it is. After an error it is down still. Before it handles anything again, GoOn().
+  absl::Status StartWhereItIs();
+  void GoOn();
+  // Takes it away. REQUIRES: down().
+  void EndWhileDown();
   // Applying its history left it ended: it takes no further part until it is started afresh.
   bool ended() const { return ended_; }
 
@@ -187,7 +198,10 @@ class ActorCell final : public Endpoint {
   uint64_t AddMonitor(Address target);
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
+  // Whether there is a state: not of one that ended or is down.
+  bool has_state() const { return alive_; }
   void FoldInto(Digest& digest) { cls_.digest(state(), digest); }
+  bool traps_exits() const { return cls_.traps_exits; }
 
   // Set-up, by the runtime.
   void SetIdentity(std::string name, bool durable, uint16_t incarnation, uint64_t sequence) {
@@ -213,7 +227,7 @@ class ActorCell final : public Endpoint {
   absl::Status StartAgain();
   const std::string& name() const { return name_; }
   bool durable() const { return durable_; }
-  Supervisor* supervisor = nullptr;
+  std::shared_ptr<Child> child;  // null: nobody supervises it
   using Crashes = absl::flat_hash_map<MessageKey, uint64_t>;
   Crashes* crashes = nullptr;  // the messages it crashed at, with the sequence to go on with
   Crashes& own_crashes() { return own_crashes_; }
@@ -239,6 +253,9 @@ class ActorCell final : public Endpoint {
   void Announce(const ExitReason& reason);
   void EndHandler();
   void Conclude(const ExitReason& reason, bool crashed);
+  void GoDown(bool crashed);
+  void DestroyState();
+  void Leave();
   absl::Status Restore();
   void Record(CrashAction action, bool crashed);
   void* backup() { return static_cast<std::byte*>(state()) + (cls_.state_bytes + 15) / 16 * 16; }
@@ -250,6 +267,8 @@ class ActorCell final : public Endpoint {
   bool durable_ = false;
   bool alive_ = false;  // the state is constructed
   bool ended_ = false;
+  bool down_ = false;
+  bool restore_when_started_ = false;  // of one that is down
   bool handler_ended_ = false;
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
