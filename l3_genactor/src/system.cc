@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/digest.h"
+#include "bitactor/l3_genactor/link.h"
 
 namespace bitactor {
 
@@ -137,11 +138,10 @@ absl::Status System::StartFabric(FabricOptions options) {
 }
 
 void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& frame) {
-  if (frame.header.kind != FrameKind::kSystem ||
-      frame.header.type != TypeId<internal::MonitorRequest>()) {
-    return;
-  }
-  // Monitoring nobody is answered at once, as OTP does with noproc.
+  const bool monitors = frame.header.type == TypeId<internal::MonitorRequest>();
+  const bool links = frame.header.type == TypeId<internal::LinkRequest>();
+  if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
+  // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
   envelope.flags = kFlagSignal;
   envelope.source = shard.port().id();
@@ -149,12 +149,15 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   envelope.message_id = shard.port().NextMessageId();
   envelope.correlation_id = frame.header.message_id;
   envelope.trace = frame.header.trace;
-  envelope.type = TypeId<Down>();
-  Down down;
-  down.who.id = ActorId{frame.header.target};
-  down.monitor = frame.header.message_id;
-  down.reason = ExitReason::Error(absl::NotFoundError("noproc"));
-  shard.port().Send(envelope, down);
+  const Address nobody{ActorId{frame.header.target}};
+  const ExitReason noproc = ExitReason::Error(absl::NotFoundError("noproc"));
+  if (monitors) {
+    envelope.type = TypeId<Down>();
+    shard.port().Send(envelope, Down{nobody, frame.header.message_id, noproc});
+  } else {
+    envelope.type = TypeId<Exit>();
+    shard.port().Send(envelope, Exit{nobody, noproc});
+  }
 }
 
 SupervisorRef System::Supervise(const SupervisorOptions& options) {

@@ -83,9 +83,10 @@ class Worker : public Actor<Worker, Get, Add, End, Nap, Try> {
 };
 
 // Ends its suspended handler before it ends.
-class Patient : public Actor<Patient, Get, Nap> {
+class Patient : public Actor<Patient, Get, Nap, Exit> {
  public:
-  static constexpr bool kTrapsExits = true;
+  static constexpr bool kTrapExits = true;
+  void On(const Exit&) {}
   int64_t On(const Get&) { return 0; }
   Task<void> On(Nap m) {
     co_await Sleep(absl::Microseconds(m.microseconds));
