@@ -350,7 +350,7 @@ bool Shard::Deliver(Frame& frame) {
   }
   if (MustWait(*endpoint, frame.header.kind)) [[unlikely]] {
     Hold(*endpoint, frame);
-    return true;
+    return !port_.congested();
   }
   Dispatch(*endpoint, frame);
   if (!endpoint->removed && !endpoint->held().empty()) [[unlikely]]

@@ -5,6 +5,11 @@
 namespace bitactor::internal {
 
 void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
+  if ((frame.header.flags & kFlagSignal) != 0 && endpoint.ActsAtOnce(frame)) {
+    Dispatch(endpoint, frame);
+    if (!endpoint.removed && !endpoint.held().empty()) DrainHeld(endpoint);
+    return;
+  }
   if (IsOrdinary(frame.header) && endpoint.held().size() >= endpoint.capacity_frames &&
       !MakeRoom(endpoint, frame)) {
     return;

@@ -18,6 +18,19 @@ LatencyHistogram& ShardRuntime::LatencyOf(uint32_t class_type) {
   return *histogram;
 }
 
+// The timeout is a message of the actor to itself, so that its place among the others is journalled.
+void Waiter::Fire(ShardRuntime& runtime) {
+  Envelope envelope;
+  envelope.kind = FrameKind::kTimer;
+  envelope.source = static_cast<uint32_t>(cell_->id());
+  envelope.target = Address{cell_->id(), cell_->generation, {}};
+  envelope.message_id = timer_id_;
+  envelope.correlation_id = timer_id_;
+  envelope.trace = cell_->invocation().trace;
+  envelope.parent_span = cell_->invocation().span;
+  runtime.port().SendBytes(envelope, nullptr, 0);
+}
+
 size_t ShardRuntime::Poll() {
   const uint64_t next_ns = timers_.NextDeadlineNs();
   if (next_ns == std::numeric_limits<uint64_t>::max()) [[likely]]
@@ -26,19 +39,7 @@ size_t ShardRuntime::Poll() {
   if (!shard_.clock_is_fresh()) port.SetNow(shard_.state().NowNanos());
   size_t fired = 0;
   while (TimerNode* due = timers_.TakeDue(port.now_ns())) {
-    // The timeout is a message of the actor to itself, so that its place among the others is
-    // journalled.
-    Waiter& waiter = static_cast<Waiter&>(*due);
-    ActorCell& cell = *waiter.cell();
-    Envelope envelope;
-    envelope.kind = FrameKind::kTimer;
-    envelope.source = static_cast<uint32_t>(cell.id());
-    envelope.target = Address{cell.id(), cell.generation, {}};
-    envelope.message_id = waiter.timer_id_;
-    envelope.correlation_id = waiter.timer_id_;
-    envelope.trace = cell.invocation().trace;
-    envelope.parent_span = cell.invocation().span;
-    port.SendBytes(envelope, nullptr, 0);
+    static_cast<Alarm&>(*due).Fire(*this);
     ++fired;
   }
   port.Publish();

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/digest.h"
+#include "bitactor/l3_genactor/link.h"
 
 namespace bitactor {
 
@@ -57,7 +58,10 @@ struct ThreadPorts {
   }
 };
 
-System::System() : uid_(NextUid()) {}
+System::System(const SystemOptions& options)
+    : uid_(NextUid()),
+      shutdown_within_(options.shutdown_within),
+      supervision_(this, options.seed) {}
 
 System::~System() {
   {
@@ -68,7 +72,7 @@ System::~System() {
 }
 
 absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
-  std::unique_ptr<System> system(new System);
+  std::unique_ptr<System> system(new System(options));
   system->files_ = options.fabric.journal.files;
   system->journal_dir_ = options.durable;
   FabricOptions fabric = std::move(options.fabric);
@@ -83,7 +87,7 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
 }
 
 absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
-  std::unique_ptr<System> system(new System);
+  std::unique_ptr<System> system(new System(SystemOptions{}));
   system->replaying_ = true;
   system->files_ = spec.files;
   system->journal_dir_ = spec.journal_dir;
@@ -121,6 +125,7 @@ absl::Status System::StartFabric(FabricOptions options) {
       runtimes_.push_back(std::make_unique<ShardRuntime>(this, &fabric.shard(i)));
       fabric.engine(i).AddPoller(runtimes_.back().get());
     }
+    fabric.engine(0).AddPoller(&supervision_);
   };
   options.on_dead_letter = &System::OnDeadLetter;
   options.fixed_routes = true;  // an actor's timers and coroutines belong to its shard
@@ -133,11 +138,10 @@ absl::Status System::StartFabric(FabricOptions options) {
 }
 
 void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& frame) {
-  if (frame.header.kind != FrameKind::kSystem ||
-      frame.header.type != TypeId<internal::MonitorRequest>()) {
-    return;
-  }
-  // Monitoring nobody is answered at once, as OTP does with noproc.
+  const bool monitors = frame.header.type == TypeId<internal::MonitorRequest>();
+  const bool links = frame.header.type == TypeId<internal::LinkRequest>();
+  if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
+  // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
   envelope.flags = kFlagSignal;
   envelope.source = shard.port().id();
@@ -145,45 +149,52 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   envelope.message_id = shard.port().NextMessageId();
   envelope.correlation_id = frame.header.message_id;
   envelope.trace = frame.header.trace;
-  envelope.type = TypeId<Down>();
-  Down down;
-  down.who.id = ActorId{frame.header.target};
-  down.monitor = frame.header.message_id;
-  down.reason = ExitReason::Error(absl::NotFoundError("noproc"));
-  shard.port().Send(envelope, down);
+  const Address nobody{ActorId{frame.header.target}};
+  const ExitReason noproc = ExitReason::Error(absl::NotFoundError("noproc"));
+  if (monitors) {
+    envelope.type = TypeId<Down>();
+    shard.port().Send(envelope, Down{nobody, frame.header.message_id, noproc});
+  } else {
+    envelope.type = TypeId<Exit>();
+    shard.port().Send(envelope, Exit{nobody, noproc});
+  }
 }
 
 SupervisorRef System::Supervise(const SupervisorOptions& options) {
-  if (absl::Status status = RestartIntensity::Validate(options.max_restarts, options.within);
-      !status.ok()) {
-    return SupervisorRef(std::move(status));
-  }
-  MutexLock lock(&mutex_);
-  supervisors_.push_back(
-      std::make_unique<internal::Supervisor>(options, [this](ActorId id) { ShutDownChild(id); }));
-  return SupervisorRef(this, supervisors_.back().get());
+  return Supervise(
+      absl::StrCat("supervisor-", supervision().CountChildren(*supervision().top()).specs + 1),
+      options);
 }
 
-uint64_t System::restarts() const {
-  MutexLock lock(&mutex_);
-  uint64_t restarts = 0;
-  for (const auto& supervisor : supervisors_) restarts += supervisor->restarts();
-  return restarts;
+SupervisorRef System::Supervise(std::string_view name, const SupervisorOptions& options) {
+  // What it cannot bear ends here.
+  return SupervisorRef(this, supervision().top())
+      .Add(name, options, {.restart = Restart::kTransient}, false);
+}
+
+uint64_t System::restarts() const { return supervision_.tree().restarts(); }
+
+void System::WaitIdle() {
+  fabric_->WaitIdle();
+  // What a supervisor does makes messages, and these may make it do something.
+  while (!fabric_->stopped() && supervision().pending() > 0) {
+    if (fabric_->threaded()) {
+      std::this_thread::yield();
+    } else {
+      fabric_->Poll();
+    }
+    fabric_->WaitIdle();
+  }
 }
 
 ActorCell* System::CellOf(ActorId id) {
   return dynamic_cast<ActorCell*>(fabric_->shard(fabric_->ShardOf(id)).Find(id));
 }
 
-void System::ShutDownChild(ActorId id) {
-  fabric_->shard(fabric_->ShardOf(id)).RunSoon([this, id] {
-    if (ActorCell* cell = CellOf(id)) cell->Exit(ExitReason::Shutdown());
-  });
-}
-
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    if (ActorCell* cell = CellOf(actor.id)) cell->Exit(reason);
+    ActorCell* cell = CellOf(actor.id);
+    if (cell != nullptr && !cell->down()) cell->Exit(reason);
   });
 }
 
@@ -192,68 +203,79 @@ void System::NoteEnded(ActorId id, uint64_t sequence) {
   ended_sequences_[static_cast<uint32_t>(id)] = sequence;
 }
 
-absl::StatusOr<Address> System::SpawnCell(const ActorClass& cls, std::string_view name,
-                                          ActorCell::Construct construct,
-                                          internal::Supervisor* supervisor, Restart restart) {
+absl::StatusOr<Address> System::SpawnCell(std::string_view name, internal::ActorSpec actor,
+                                          const std::shared_ptr<internal::Supervisor>& supervisor,
+                                          const ChildOptions& options) {
   if (replaying_ && fabric_->Find(name) == std::nullopt) {
     return absl::NotFoundError(absl::StrCat("the journals in ", journal_dir_, " know no actor \"",
                                             std::string(name), "\" (before the place asked for)"));
   }
-  absl::StatusOr<Address> address = fabric_->TryIntern(name, cls.type);
+  absl::StatusOr<Address> address = fabric_->TryIntern(name, actor.cls->type);
   if (!address.ok()) return address.status();
-  const bool durable = !journal_dir_.empty();
+  internal::ChildPtr child;
+  if (supervisor != nullptr) {
+    absl::StatusOr<internal::ChildPtr> added =
+        supervision().AddChild(supervisor, name, address->id, actor, options);
+    if (!added.ok()) return added.status();
+    child = *std::move(added);
+  }
   const uint32_t owner = fabric_->ShardOf(address->id);
   absl::Status status;
   fabric_->RunOnShard(owner, [&] {
-    internal::Shard& shard = fabric_->shard(owner);
-    if (CellOf(address->id) != nullptr) {
-      status = absl::AlreadyExistsError(absl::StrCat("already_started: \"", std::string(name),
-                                                     "\" is alive; use Find or another name"));
-      return;
-    }
-    ShardRuntime& runtime = *runtimes_[owner];
-    std::unique_ptr<ActorCell> cell =
-        ActorCell::Make(runtime, address->id, cls, std::move(construct));
-    uint64_t sequence = 0;
-    bool ended_before = false;
-    {
-      MutexLock lock(&mutex_);
-      const auto ended = ended_sequences_.find(static_cast<uint32_t>(address->id));
-      if (ended != ended_sequences_.end()) {
-        sequence = ended->second;
-        ended_before = true;
-      }
-    }
-    cell->SetIdentity(std::string(name), durable,
-                      durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
-    cell->latency = &runtime.LatencyOf(cls.type);
-    if (internal::ActorHistory* history = recovery_.HistoryOf(address->id)) {
-      cell->crashes = &history->crashes;
-    } else {
-      cell->crashes = &cell->own_crashes();
-    }
-    status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
-    if (!status.ok()) return;
-    if (replaying_ && cell->ended()) {
-      status = absl::NotFoundError(absl::StrCat("\"", std::string(name), "\" had ended"));
-      return;
-    }
-    if (supervisor != nullptr) {
-      cell->supervisor = supervisor;
-      supervisor->AddChild(address->id, restart);
-    }
-    ActorCell& placed = *cell;
-    const std::optional<ExitReason> crash = placed.TakePendingCrash();
-    // Nothing is handled in the state that the crash left.
-    if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
-    shard.Add(std::move(cell));
-    if (crash.has_value() && !replaying_) {
-      placed.Crash(*crash);
-      shard.DrainHeld(placed);
+    status = PlaceActor(std::string(name), address->id, actor, child);
+    if (!status.ok() && child != nullptr) {
+      supervision().Started(child, status, fabric_->shard(owner).now_ns());
     }
   });
   if (!status.ok()) return status;
   return address;
+}
+
+absl::Status System::PlaceActor(const std::string& name, ActorId id,
+                                const internal::ActorSpec& actor, const internal::ChildPtr& child) {
+  const uint32_t owner = fabric_->ShardOf(id);
+  internal::Shard& shard = fabric_->shard(owner);
+  if (CellOf(id) != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("already_started: \"", name, "\" is alive; use Find or another name"));
+  }
+  const bool durable = !journal_dir_.empty();
+  ShardRuntime& runtime = *runtimes_[owner];
+  std::unique_ptr<ActorCell> cell = ActorCell::Make(runtime, id, *actor.cls, actor.construct);
+  uint64_t sequence = 0;
+  bool ended_before = false;
+  {
+    MutexLock lock(&mutex_);
+    const auto ended = ended_sequences_.find(static_cast<uint32_t>(id));
+    if (ended != ended_sequences_.end()) {
+      sequence = ended->second;
+      ended_before = true;
+    }
+  }
+  cell->SetIdentity(name, durable, durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
+  cell->latency = &runtime.LatencyOf(actor.cls->type);
+  if (internal::ActorHistory* history = recovery_.HistoryOf(id)) {
+    cell->crashes = &history->crashes;
+  } else {
+    cell->crashes = &cell->own_crashes();
+  }
+  absl::Status status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
+  if (!status.ok()) return status;
+  if (replaying_ && cell->ended()) {
+    return absl::NotFoundError(absl::StrCat("\"", name, "\" had ended"));
+  }
+  cell->child = child;
+  if (child != nullptr) supervision().Started(child, absl::OkStatus(), shard.now_ns());
+  ActorCell& placed = *cell;
+  const std::optional<ExitReason> crash = placed.TakePendingCrash();
+  // Nothing is handled in the state that the crash left.
+  if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
+  shard.Add(std::move(cell));
+  if (crash.has_value() && !replaying_) {
+    placed.Crash(*crash);
+    shard.DrainHeld(placed);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Address> System::Lookup(std::string_view name, const ActorClass& cls) {
@@ -279,7 +301,7 @@ bool System::InspectState(std::string_view name, const ActorClass& cls,
   bool found = false;
   fabric_->RunOnShard(fabric_->ShardOf(*id), [&] {
     ActorCell* cell = CellOf(*id);
-    if (cell == nullptr || cell->cls().type != cls.type) return;
+    if (cell == nullptr || !cell->has_state() || cell->cls().type != cls.type) return;
     found = true;
     visit(cell->state());
   });
@@ -300,7 +322,7 @@ uint64_t System::Digest() {
     fabric_->RunOnShard(i, [&] {
       fabric_->shard(i).ForEachEndpoint([&](Endpoint& endpoint) {
         auto* cell = dynamic_cast<ActorCell*>(&endpoint);
-        if (cell == nullptr) return;
+        if (cell == nullptr || !cell->has_state()) return;
         bitactor::Digest digest;
         cell->FoldInto(digest);
         by_name[cell->name()] = digest.value();
@@ -340,7 +362,14 @@ Port& System::ThreadPort() {
 
 absl::Status System::Stop() {
   if (fabric_ == nullptr) return absl::OkStatus();
-  return fabric_->Stop();
+  const bool end_actors = journal_dir_.empty() && shutdown_within_ > absl::ZeroDuration();
+  if (end_actors && !fabric_->stopped()) {
+    // What does not end in time is left where it is.
+    supervision_.Await(supervision().StopAll(), shutdown_within_).IgnoreError();
+  }
+  absl::Status status = fabric_->Stop();
+  supervision().Close();
+  return status;
 }
 
 namespace internal {

@@ -51,6 +51,9 @@ class Endpoint {
     return HandleOutcome::kUnhandled;
   }
 
+  // Whether a signal (kFlagSignal) ends what it would have to wait for: it is handled at once.
+  virtual bool ActsAtOnce(const Frame& /*signal*/) const { return false; }
+
   ActorId id() const { return id_; }
   bool Accepts(FrameKind kind) const {
     return (accepted_kinds_ >> static_cast<unsigned>(kind) & 1u) != 0;

@@ -22,10 +22,12 @@
 #include "bitactor/l3_genactor/call_failed.h"
 #include "bitactor/l3_genactor/digest.h"
 #include "bitactor/l3_genactor/exit_reason.h"
+#include "bitactor/l3_genactor/link.h"
 #include "bitactor/l3_genactor/monitor.h"
 #include "bitactor/l3_genactor/ref.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
 #include "bitactor/l3_genactor/task.h"
+#include "bitactor/l3_genactor/timer.h"
 
 namespace bitactor {
 
@@ -206,6 +208,49 @@ void HandleMessage(ActorCell& cell, A& actor, const Frame& frame) {
   }
 }
 
+// A cast that `actor` does not list, for its OnInfo(). False: it has none.
+template <typename A>
+bool HandleInfo(A& actor, const Frame& frame) {
+  if constexpr (requires { actor.OnInfo(Message(frame)); }) {
+    if (frame.header.kind != FrameKind::kCast) return false;
+    actor.OnInfo(Message(frame));
+    return true;
+  }
+  return false;
+}
+
+template <typename A>
+constexpr bool TrapsExits() {
+  if constexpr (requires { A::kTrapExits; }) {
+    static_assert(!A::kTrapExits || A::template kHandles<Exit>,
+                  "an actor that traps exits lists Exit among its messages");
+    return A::kTrapExits;
+  }
+  return false;
+}
+
+template <typename A>
+constexpr MailboxOptions MailboxOf() {
+  if constexpr (requires { A::kMailbox; }) {
+    static_assert(
+        A::kMailbox.capacity_frames >= 1 && A::kMailbox.capacity_frames <= kMaxCapacityFrames,
+        "kMailbox.capacity_frames is 1 to 1,048,576");
+    return A::kMailbox;
+  }
+  return {};
+}
+
+template <typename A>
+constexpr auto TerminateOf() -> void (*)(void*, const ExitReason&) {
+  if constexpr (requires(A & actor, const ExitReason& reason) { actor.Terminate(reason); }) {
+    static_assert(
+        std::is_void_v<decltype(std::declval<A&>().Terminate(std::declval<const ExitReason&>()))>,
+        "Terminate returns void: nobody waits for a coroutine of an actor that ends");
+    return [](void* state, const ExitReason& reason) { static_cast<A*>(state)->Terminate(reason); };
+  }
+  return nullptr;
+}
+
 }  // namespace internal
 
 // Base of every actor: an empty one, so that an actor object is its state and nothing else. List
@@ -222,7 +267,11 @@ void HandleMessage(ActorCell& cell, A& actor, const Frame& frame) {
 //
 // A handler returns void, a Reply, absl::Status, absl::StatusOr<Reply>, or a Task of these (a
 // coroutine, which takes its message by value). An exception or an error status is a crash with
-// that reason. `void Init()` or `absl::Status Init()` runs after each fresh start.
+// that reason. `void Init()` or `absl::Status Init()` runs after each fresh start. Optional too:
+// `void Terminate(const ExitReason&)`, the last words of one that stops, crashes or is shut down (not
+// of one that is killed or ends with a linked one); `void OnInfo(const Message&)`, for casts that are
+// not listed; `static constexpr bool kTrapExits = true`, see Link(); `static constexpr MailboxOptions
+// kMailbox`, how many messages may wait.
 //
 // Order: messages of one source in the order sent, causally across sources; while a coroutine is
 //   suspended the next message waits.
@@ -273,6 +322,67 @@ class Actor {
     static_assert(kHandles<Down>, "an actor that monitors lists Down among its messages");
     return internal::CurrentCell().AddMonitor(who.address);
   }
+  // No Down of that monitor is seen any more, also if it is on its way.
+  void Demonitor(uint64_t monitor) { internal::CurrentCell().extras().Demonitor(monitor); }
+
+  // When either of the two ends, so does the other one, with the same reason and without Terminate();
+  // unless the reason is normal, or the other one traps exits and gets Exit as a message. Linking
+  // twice is linking once; a crash or an end takes all links away, a restart brings none back.
+  template <typename A>
+  void Link(const Ref<A>& peer) {
+    internal::CurrentCell().extras().Link(peer.address);
+  }
+  // No Exit of that link is seen any more, also if it is on its way.
+  template <typename A>
+  void Unlink(const Ref<A>& peer) {
+    internal::CurrentCell().extras().Unlink(peer.address);
+  }
+  // Whether Exit comes as a message instead of ending this actor. It must list Exit.
+  void SetTrapExits(bool trap) {
+    static_assert(kHandles<Exit>, "an actor that traps exits lists Exit among its messages");
+    internal::CurrentCell().extras().SetTrapExits(trap);
+  }
+  // To `who` as if it were linked to this actor, and this one ended. Nothing withstands
+  // ExitReason::Kill().
+  template <typename A>
+  void SendExit(const Ref<A>& who, const ExitReason& reason) {
+    internal::ActorCell& cell = internal::CurrentCell();
+    cell.Send(FrameKind::kCast, who.address, TypeId<Exit>(), cell.NextMessageId(), 0,
+              Exit{self().address, reason}, kFlagSignal);
+  }
+
+  // `message` comes to this actor after `delay` (0: as soon as possible; InfiniteDuration: never),
+  // counted from the message being handled, past what is queued then. A fresh start ends all timers;
+  // a durable actor has those from before a crash, and after a start of the program those that were
+  // left, at their times.
+  template <typename M>
+  TimerId SendAfter(absl::Duration delay, const M& message) {
+    return Arm(delay, 0, message);
+  }
+  // The same again and again, `period` (at least 1 us) apart. While one is waiting to be handled the
+  // next ones are left out.
+  template <typename M>
+  TimerId SendEvery(absl::Duration period, const M& message) {
+    return Arm(period, std::max<uint64_t>(internal::TimeoutNanos(period), 1), message);
+  }
+  // No message of that timer is seen any more, also if it is on its way. Whether one was still to
+  // come.
+  bool CancelTimer(TimerId timer) { return internal::CurrentCell().extras().Cancel(timer); }
+
+  // `message` is handled next, when the running handler is done: before all that is queued. Several
+  // of one handler come in their order. A crash drops them.
+  template <typename M>
+  void Continue(const M& message) {
+    CheckOwn<M>();
+    internal::CurrentCell().extras().Continue(internal::KeptMessage::Of(message));
+  }
+
+  // IdleTimeout comes whenever no message has come for `idle`, until this is called again. 0: as soon
+  // as nothing is queued. InfiniteDuration: never.
+  void SetIdleTimeout(absl::Duration idle) {
+    static_assert(kHandles<IdleTimeout>, "an actor that waits for silence lists IdleTimeout");
+    internal::CurrentCell().extras().SetIdleTimeout(DelayNanos(idle));
+  }
 
   // Ends this actor when the running handler is done.
   void Stop(const ExitReason& reason = ExitReason::Normal()) {
@@ -296,6 +406,22 @@ class Actor {
   friend Self;
   Actor() = default;
 
+  template <typename M>
+  static constexpr void CheckOwn() {
+    static_assert(kHandles<M>, "this actor sends itself a message that it does not list");
+    static_assert(!internal::kHasReply<M>, "nobody waits for the Reply of this message");
+  }
+  static uint64_t DelayNanos(absl::Duration delay) {
+    if (delay == absl::InfiniteDuration()) return internal::ActorExtras::kNever;
+    return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Nanoseconds(delay), 0));
+  }
+  template <typename M>
+  TimerId Arm(absl::Duration delay, uint64_t period_ns, const M& message) {
+    CheckOwn<M>();
+    return internal::CurrentCell().extras().Arm(DelayNanos(delay), period_ns,
+                                                internal::KeptMessage::Of(message));
+  }
+
  public:
   // For the runtime: handles `frame` if its type is listed.
   static bool Dispatch(internal::ActorCell& cell, void* state, const Frame& frame) {
@@ -303,7 +429,8 @@ class Actor {
     return ((frame.header.type == TypeId<Messages>() &&
              frame.header.size_bytes == sizeof(Messages) &&
              (internal::HandleMessage<Self, Messages>(cell, actor, frame), true)) ||
-            ...);
+            ...) ||
+           internal::HandleInfo(actor, frame);
   }
 };
 
@@ -318,6 +445,8 @@ const ActorClass& ClassOf() {
       TypeId<A>(),
       sizeof(A),
       std::is_trivially_copyable_v<A> && sizeof(A) <= 256,
+      TrapsExits<A>(),
+      MailboxOf<A>(),
       &A::Dispatch,
       [](ActorCell& cell, void* state) {
         A& actor = *static_cast<A*>(state);
@@ -327,6 +456,7 @@ const ActorClass& ClassOf() {
           actor.Init();
         }
       },
+      TerminateOf<A>(),
       [](void* state) { static_cast<A*>(state)->~A(); },
       [](const void* state, Digest& digest) {
         if constexpr (!std::is_empty_v<A>) DigestAppend(digest, *static_cast<const A*>(state));

@@ -23,6 +23,7 @@
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/system_records.h"
+#include "bitactor/l3_genactor/actor_extras.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
@@ -34,7 +35,7 @@ namespace bitactor::internal {
 
 class ActorCell;
 class ShardRuntime;
-class Supervisor;
+struct Child;
 
 // A message that crashed its actor, in a journal: replay passes over it.
 struct MessageKey {
@@ -55,9 +56,12 @@ struct ActorClass {
   size_t state_bytes;
   bool copied_before_messages;  // state small and plain enough that a copy brings back what was
                                 // before a crash
+  bool traps_exits;
+  MailboxOptions mailbox;
   bool (*dispatch)(ActorCell& cell, void* state,
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
+  void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
 };
@@ -72,9 +76,10 @@ class RunningHandler {
 
 // What a suspended handler waits for: an answer, a time, or the first of both. Lives in the
 // coroutine's frame.
-class Waiter : public TimerNode {
+class Waiter : public Alarm {
  public:
-  virtual ~Waiter() { Unlink(); }
+  ~Waiter() override { Unlink(); }
+  void Fire(ShardRuntime& runtime) override;
 
   virtual void OnReply(const Frame& reply) = 0;
   virtual void OnTimeout() = 0;
@@ -143,6 +148,21 @@ class ActorCell final : public Endpoint {
   void Crash(const ExitReason& reason);
   // Ends it, as its supervisor or its own Stop() wants: monitors and supervisor learn why.
   void Exit(const ExitReason& reason);
+  // As Exit(), but what traps exits may end its suspended handler first. False: it does so, and the
+  // end comes then.
+  bool ShutDown(const ExitReason& reason);
+  // It has ended and waits, with its mailbox, to be started again or to be ended for good.
+  bool down() const { return down_; }
+  // Starts it where it is. After an error it is down still. Before it handles anything again, GoOn().
+  absl::Status StartWhereItIs();
+  void GoOn();
+  // Takes it away. REQUIRES: down().
+  void EndWhileDown();
+  // The actor's own last words, with no handler under way. What comes back is the reason to end with:
+  // an exception inside becomes it.
+  ExitReason RunTerminate(const ExitReason& reason);
+  // From the signal being handled: it ends of it at once, without Terminate().
+  void EndBySignal(const ExitReason& reason);
   // Applying its history left it ended: it takes no further part until it is started afresh.
   bool ended() const { return ended_; }
 
@@ -153,12 +173,17 @@ class ActorCell final : public Endpoint {
   // The latest stamp handled since the fresh start, 0 before the first: an actor's time, which
   // never goes back.
   uint64_t context_stamp_ns() const { return context_stamp_ns_; }
+  uint64_t context_trace() const { return context_trace_; }
+  uint64_t context_span() const { return context_span_; }
   uint64_t NextMessageId() { return MakeMessageId(incarnation_, ++sequence_); }
   uint64_t sequence() const { return sequence_; }
 
   template <typename M>
   void Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
             uint64_t correlation_id, const M& payload, uint8_t flags = 0, uint32_t deadline_us = 0);
+
+  // A message to go on with: to itself, past what is queued.
+  void SendKept(uint64_t message_id, const KeptMessage& message);
 
   // Answers the invocation. The type of an answer is that of its request.
   template <typename R>
@@ -184,10 +209,27 @@ class ActorCell final : public Endpoint {
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
-  uint64_t AddMonitor(Address target);
+  ActorExtras& extras() {
+    if (extras_ == nullptr) extras_ = std::make_unique<ActorExtras>(this);
+    return *extras_;
+  }
+  // Null: it has none.
+  const ActorExtras* extras_or_null() const { return extras_.get(); }
+  uint64_t AddMonitor(Address target) { return extras().Monitor(target); }
+  // Casts and calls, if nothing speaks against it; nothing at all while it is down.
+  void AcceptWhatMayCome() {
+    const bool open = running_ == nullptr && (extras_ == nullptr || extras_->open());
+    AcceptOnly(down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended);
+  }
+  bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
+  // Whether there is a state: not of one that ended or is down.
+  bool has_state() const { return alive_; }
   void FoldInto(Digest& digest) { cls_.digest(state(), digest); }
+  bool traps_exits() const {
+    return extras_ != nullptr ? extras_->traps_exits() : cls_.traps_exits;
+  }
 
   // Set-up, by the runtime.
   void SetIdentity(std::string name, bool durable, uint16_t incarnation, uint64_t sequence) {
@@ -213,7 +255,9 @@ class ActorCell final : public Endpoint {
   absl::Status StartAgain();
   const std::string& name() const { return name_; }
   bool durable() const { return durable_; }
-  Supervisor* supervisor = nullptr;
+  // Its state is copied before each message, and brought back from there.
+  bool copied_before_messages() const { return durable_ && cls_.copied_before_messages; }
+  std::shared_ptr<Child> child;  // null: nobody supervises it
   using Crashes = absl::flat_hash_map<MessageKey, uint64_t>;
   Crashes* crashes = nullptr;  // the messages it crashed at, with the sequence to go on with
   Crashes& own_crashes() { return own_crashes_; }
@@ -232,13 +276,22 @@ class ActorCell final : public Endpoint {
   // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
-  void HandleSystem(const Frame& frame);
+  // False: `frame` is a message for the actor itself.
+  bool HandleSystem(const Frame& frame);
+  // Before a message of an actor with extras, and before a signal. False: it is not for the actor.
+  [[gnu::noinline]] bool BeginWithExtras(const Frame& frame);
+  // What a message that crashed its actor does although its handler is passed over.
+  void PassOver(const Frame& frame);
+  void BringBackCopy();
   void Complete(const Frame& frame);
   // The part of a crash that others see and that replay repeats: the error answer and the DOWN
   // messages.
   void Announce(const ExitReason& reason);
   void EndHandler();
   void Conclude(const ExitReason& reason, bool crashed);
+  void GoDown(bool crashed);
+  void DestroyState();
+  void Leave();
   absl::Status Restore();
   void Record(CrashAction action, bool crashed);
   void* backup() { return static_cast<std::byte*>(state()) + (cls_.state_bytes + 15) / 16 * 16; }
@@ -250,9 +303,13 @@ class ActorCell final : public Endpoint {
   bool durable_ = false;
   bool alive_ = false;  // the state is constructed
   bool ended_ = false;
+  bool down_ = false;
+  bool restore_when_started_ = false;  // of one that is down
   bool handler_ended_ = false;
+  bool ends_by_signal_ = false;
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
+  std::unique_ptr<ActorExtras> extras_;  // null: never used
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;

@@ -40,7 +40,11 @@ class ShardRuntime final : public Poller {
   SendMode send_mode() const { return send_mode_; }
   bool MaySend(Envelope envelope) const;  // a copy: see PortCore::Refuse()
 
-  void Arm(Waiter& waiter) { timers_.Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
+  void Arm(Waiter& waiter) { Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
+  // `due_ns`: on the hybrid clock.
+  void Arm(Alarm& alarm, uint64_t delay_ns, uint64_t due_ns) {
+    timers_.Arm(alarm, delay_ns, due_ns);
+  }
 
   // Brings a durable actor's state back to what its history says, without sending anything. For a
   // restart in mid-run.
