@@ -51,6 +51,9 @@ class Endpoint {
     return HandleOutcome::kUnhandled;
   }
 
+  // A call has begun to wait here.
+  virtual void OnCallHeld(const Frame& /*call*/, Shard& /*shard*/) {}
+
   ActorId id() const { return id_; }
   bool Accepts(FrameKind kind) const {
     return (accepted_kinds_ >> static_cast<unsigned>(kind) & 1u) != 0;
