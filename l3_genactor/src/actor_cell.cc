@@ -1,6 +1,7 @@
 #include "bitactor/l3_genactor/actor_cell.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -28,6 +29,29 @@ class CurrentCellScope {
   ActorCell* const before_;
 };
 
+// The payload of the block frame that is being handled.
+thread_local std::span<const std::byte> current_block;
+
+class CurrentBlockScope {
+ public:
+  explicit CurrentBlockScope(std::span<const std::byte> block) : before_(current_block) {
+    current_block = block;
+  }
+  ~CurrentBlockScope() { current_block = before_; }
+  CurrentBlockScope(const CurrentBlockScope&) = delete;
+  CurrentBlockScope& operator=(const CurrentBlockScope&) = delete;
+
+ private:
+  const std::span<const std::byte> before_;
+};
+
+// Timers of one duration share a list (TimerLists). What is left of a timeout is hardly ever the same
+// twice, so it goes with what is longer by less than an eighth.
+uint64_t DurationClass(uint64_t duration_ns) {
+  const uint64_t step_ns = std::max<uint64_t>(std::bit_floor(duration_ns) / 8, 1);
+  return (duration_ns + step_ns - 1) / step_ns * step_ns;
+}
+
 ExitReason ReasonOf(const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
@@ -49,6 +73,11 @@ const size_t ActorCell::kStateOffset = RoundUp(sizeof(ActorCell));
 ActorCell& CurrentCell() {
   BITACTOR_CHECK(current_cell != nullptr);
   return *current_cell;
+}
+
+std::span<const std::byte> PayloadOf(const Frame& frame) {
+  if ((frame.header.flags & kFlagBlock) != 0) return current_block;
+  return {frame.payload, frame.header.size_bytes};
 }
 
 void Waiter::Unlink() {
@@ -117,7 +146,10 @@ std::optional<ExitReason> ActorCell::TakeFailure() {
 HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
-  if (!handled) return HandleOutcome::kUnhandled;
+  if (!handled) [[unlikely]] {
+    invocation_.replied = true;  // the dead letter's answer is the answer
+    return HandleOutcome::kUnhandled;
+  }
   if (crash.has_value()) [[unlikely]] {
     Crash(*crash);
     return HandleOutcome::kCrashed;
@@ -126,6 +158,16 @@ HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
     Exit(*std::exchange(stop_reason_, std::nullopt));
   }
   return HandleOutcome::kDone;
+}
+
+HandleOutcome ActorCell::HandleBlock(const Frame& frame, std::span<const std::byte> block,
+                                     Shard& shard) {
+  // An answer's waiter reads it or refuses it.
+  if (IsQueuedClass(frame.header.kind) && !cls_.takes_block(frame.header.type)) {
+    return HandleOutcome::kUnhandled;
+  }
+  const CurrentBlockScope scope(block);
+  return Handle(frame, shard);
 }
 
 std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
@@ -147,8 +189,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
         if (extras_ != nullptr || (header.flags & kFlagSignal) != 0) [[unlikely]] {
           if (!BeginWithExtras(frame)) break;
         }
-        invocation_ = {header.source,     header.kind,     false,        header.type,
-                       header.message_id, header.stamp_ns, header.trace, context_span_};
+        invocation_ = {header.source,   header.kind,        false,
+                       header.type,     header.deadline_us, header.message_id,
+                       header.stamp_ns, header.trace,       context_span_};
         if (copied_before_messages()) std::memcpy(backup(), state(), cls_.state_bytes);
         handled = cls_.dispatch(*this, state(), frame);
     }
@@ -173,7 +216,7 @@ void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {
   AcceptOnly(kWhileSuspended);
 }
 
-void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns) {
+void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool inherited) {
   waiter.cell_ = this;
   waiter.next_ = waiters_;
   if (waiters_ != nullptr) waiters_->prev_ = &waiter;
@@ -182,7 +225,7 @@ void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns) {
   if (timeout_ns == 0) return;
   // The timer's message gets its id here, where replay gives it the same one.
   waiter.timer_id_ = NextMessageId();
-  waiter.timeout_ns_ = timeout_ns;
+  waiter.timeout_ns_ = inherited ? DurationClass(timeout_ns) : timeout_ns;
   waiter.timeout_at_ns_ = context_stamp_ns_ + timeout_ns;
   if (runtime_.send_mode() == SendMode::kLive) runtime_.Arm(waiter);
 }
@@ -231,6 +274,7 @@ void ActorCell::Complete(const Frame& frame) {
 bool ActorCell::HandleSystem(const Frame& frame) {
   const FrameHeader& header = frame.header;
   if ((header.flags & kFlagSignal) != 0) return false;
+  if (HandleCallSystem(frame)) return true;
   if (header.type == TypeId<MonitorRequest>()) {
     monitors_.push_back({Address{ActorId{header.source}}, header.message_id});
   } else if (header.type == TypeId<DemonitorRequest>()) {
@@ -310,6 +354,7 @@ void ActorCell::Announce(const ExitReason& first_reason) {
     Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, TypeId<ErrorReply>(),
          NextMessageId(), invocation_.message_id, ErrorReply::Of(reason.ToStatus()), kFlagError);
   }
+  RefuseOpenCalls(reason);
   const std::vector<Monitor> monitors = std::exchange(monitors_, {});
   for (const Monitor& monitor : monitors) {
     Send(FrameKind::kCast, monitor.watcher, TypeId<Down>(), NextMessageId(), monitor.id,
@@ -454,7 +499,7 @@ absl::Status ActorCell::StartAgain() {
   return StartFresh();
 }
 
-std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
+std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const std::byte> block,
                                            const std::function<void()>& restore) {
   if (frame.header.kind == FrameKind::kSystem && frame.header.type == TypeId<CrashRecord>()) {
     CrashRecord record;
@@ -470,9 +515,11 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
     }
     return std::nullopt;
   }
-  // No actor handles a block: it was refused as unhandled, after it was journalled.
-  if ((frame.header.flags & kFlagBlock) != 0) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind) || (frame.header.flags & kFlagSignal) != 0;
+  const bool is_block = (frame.header.flags & kFlagBlock) != 0;
+  // It was refused as unhandled, after it was journalled.
+  if (is_block && begins && !cls_.takes_block(frame.header.type)) return std::nullopt;
+  const CurrentBlockScope scope(block);
   const auto crashed = [this](uint32_t source, uint64_t message_id) {
     return crashes != nullptr && crashes->contains({source, message_id});
   };
@@ -483,6 +530,7 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
   }
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
+  if (!handled) invocation_.replied = true;
   const std::optional<ExitReason> stop = std::exchange(stop_reason_, std::nullopt);
   if (!crash.has_value()) {
     // A record says that it ended. What it had sent then may be missing at its targets.

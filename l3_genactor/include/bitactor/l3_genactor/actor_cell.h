@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,7 @@ namespace bitactor::internal {
 class ActorCell;
 class ShardRuntime;
 struct Child;
+struct CycleProbe;
 
 // A message that crashed its actor, in a journal: replay passes over it.
 struct MessageKey {
@@ -64,6 +66,7 @@ struct ActorClass {
   void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
+  bool (*takes_block)(uint32_t type);  // whether it handles this type at any length
 };
 
 // A handler that is suspended or running as a coroutine.
@@ -83,6 +86,9 @@ class Waiter : public Alarm {
 
   virtual void OnReply(const Frame& reply) = 0;
   virtual void OnTimeout() = 0;
+
+  // The actor whose answer the handler cannot go on without; 0: there is none, or not one alone.
+  virtual uint32_t awaited_target() const { return 0; }
 
   bool completed() const { return completed_; }
   uint64_t id() const { return id_; }
@@ -116,10 +122,23 @@ struct Invocation {
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
   uint32_t type = 0;
+  uint32_t deadline_us = 0;
   uint64_t message_id = 0;
   uint64_t stamp_ns = 0;
   uint64_t trace = 0;
   uint64_t span = 0;
+
+  // When nobody needs it any more; 0: never.
+  uint64_t deadline_ns() const {
+    return deadline_us == 0 ? 0 : stamp_ns + uint64_t{deadline_us} * 1000;
+  }
+};
+
+// A call that was handled without an answer, for somebody has its ReplyTo.
+struct PendingReply {
+  uint32_t caller;
+  uint64_t call_id;
+  uint64_t deadline_ns;  // 0: none
 };
 
 // Threads: the owner shard's alone.
@@ -139,10 +158,16 @@ class ActorCell final : public Endpoint {
   absl::Status StartFresh();
 
   HandleOutcome Handle(const Frame& frame, Shard& shard) override;
+  HandleOutcome HandleBlock(const Frame& frame, std::span<const std::byte> block,
+                            Shard& shard) override;
+  // A call that arrives while this actor waits in a call itself may close a ring of them.
+  void OnCallHeld(const Frame& call, Shard& shard) override;
 
   // Applies a journalled frame again. What comes back is a crash that no journalled record knows
   // of: the run ended between the crash and its record.
-  std::optional<ExitReason> Apply(const Frame& frame, const std::function<void()>& restore);
+  // `block`: the payload of a frame with kFlagBlock.
+  std::optional<ExitReason> Apply(const Frame& frame, std::span<const std::byte> block,
+                                  const std::function<void()>& restore);
   // What a live crash does: answers the caller, tells monitors and supervisor, journals, restarts
   // or ends.
   void Crash(const ExitReason& reason);
@@ -179,8 +204,9 @@ class ActorCell final : public Endpoint {
   uint64_t sequence() const { return sequence_; }
 
   template <typename M>
-  void Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
-            uint64_t correlation_id, const M& payload, uint8_t flags = 0, uint32_t deadline_us = 0);
+  SendResult Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
+                  uint64_t correlation_id, const M& payload, uint8_t flags = 0,
+                  uint32_t deadline_us = 0);
 
   // A message to go on with: to itself, past what is queued.
   void SendKept(uint64_t message_id, const KeptMessage& message);
@@ -193,6 +219,20 @@ class ActorCell final : public Endpoint {
     Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, invocation_.type, NextMessageId(),
          invocation_.message_id, value);
   }
+  // Answers a call that is not, or no longer, the invocation.
+  template <typename V>
+  void SendAnswer(uint32_t caller, uint32_t type, uint64_t call_id, const V& value,
+                  uint8_t flags = 0) {
+    Send(FrameKind::kReply, Address{ActorId{caller}}, type, NextMessageId(), call_id, value, flags);
+  }
+  // The invocation's handler has its ReplyTo: the call stays open after the handler.
+  void KeepCallOpen();
+  // Whether an open call of `server` is still to be answered; from here on it is not.
+  bool CloseCall(ActorId server, uint32_t caller, uint64_t call_id);
+  // The payload of a message could not be decoded. False: nobody can be told.
+  bool RefuseMalformed(std::string_view type_name, const absl::Status& error);
+  // Calls that are open, oldest first: a part of what a snapshot of this actor would have to hold.
+  const std::vector<PendingReply>& open_calls() const;
   // The handler ends with this failure: a crash with that reason.
   void Fail(absl::Status status) { failure_ = std::move(status); }
   // The handler asked to end when it is done.
@@ -205,7 +245,8 @@ class ActorCell final : public Endpoint {
   void HandlerThrew(std::exception_ptr exception) { thrown_ = std::move(exception); }
 
   // Links a waiter, arms its timer. `timeout_ns` 0: none.
-  void Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns);
+  // `inherited`: the timeout is what is left of another one, so hardly any two are alike.
+  void Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool inherited = false);
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
@@ -243,6 +284,7 @@ class ActorCell final : public Endpoint {
   // answers and timers name them, and what stands between it and its targets is built up again.
   void BeginReplay() {
     sequence_ = 0;
+    open_calls_.reset();
     guards_.reset();
   }
   // A crash at the very end of its history, whose record is missing. Dealt with once the cell is in
@@ -283,6 +325,13 @@ class ActorCell final : public Endpoint {
   // What a message that crashed its actor does although its handler is passed over.
   void PassOver(const Frame& frame);
   void BringBackCopy();
+  // System messages that concern calls. False: it is another.
+  bool HandleCallSystem(const Frame& frame);
+  void OnCycleProbe(const CycleProbe& probe);
+  void SendCycleProbe(CycleProbe probe, const Waiter& awaited);
+  const Waiter* AwaitedCall() const;
+  // Tells all callers whose calls are open that there will be no answer.
+  void RefuseOpenCalls(const ExitReason& reason);
   void Complete(const Frame& frame);
   // The part of a crash that others see and that replay repeats: the error answer and the DOWN
   // messages.
@@ -325,6 +374,7 @@ class ActorCell final : public Endpoint {
 
   std::vector<Monitor> monitors_;
   Crashes own_crashes_;
+  std::unique_ptr<std::vector<PendingReply>> open_calls_;
   std::unique_ptr<absl::node_hash_map<uint32_t, Guard>> guards_;  // by target
 
   friend class Waiter;
@@ -332,6 +382,9 @@ class ActorCell final : public Endpoint {
 
 // The actor whose handler runs on this thread. REQUIRES: there is one.
 ActorCell& CurrentCell();
+
+// The whole payload of the frame that is being handled on this thread.
+std::span<const std::byte> PayloadOf(const Frame& frame);
 
 }  // namespace bitactor::internal
 

@@ -228,8 +228,11 @@ template <typename M>
 SendResult Handle<A>::Cast(const M& message, absl::Duration timeout) const {
   internal::CheckCast<A, M>();
   if (!ok()) return SendResult::kClosed;
-  return internal::SendPatiently(
-      *system_, timeout, [this, &message](Port& port) { return port.Send(address_, message); });
+  return internal::SendPatiently(*system_, timeout, [this, &message](Port& port) {
+    return port.SendWith(address_, TypeId<M>(), [&message](auto& core, const auto& envelope) {
+      return internal::SendPayload(core, envelope, message);
+    });
+  });
 }
 
 template <typename A>
@@ -238,15 +241,31 @@ absl::StatusOr<internal::ReplyOf<M>> Handle<A>::Call(const M& request,
                                                      absl::Duration timeout) const {
   internal::CheckCall<A, M>();
   if (!ok()) return status_;
-  absl::StatusOr<Frame> reply =
-      system_->ThreadPort().Call(address_, request, internal::TimeoutNanos(timeout));
-  if (!reply.ok()) return reply.status();
-  internal::ReplyOf<M> value;
-  if (reply->header.type != TypeId<M>() || reply->header.size_bytes != sizeof(value)) {
-    return absl::InternalError("the answer is not of the request's Reply type");
-  }
-  std::memcpy(static_cast<void*>(&value), reply->payload, sizeof(value));
-  return value;
+  const absl::StatusOr<Answer> answer =
+      system_->ThreadPort().CallWith(address_, TypeId<M>(), internal::WaitNanos(timeout),
+                                     [&request](auto& core, const auto& envelope) {
+                                       return internal::SendPayload(core, envelope, request);
+                                     });
+  if (!answer.ok()) return answer.status();
+  return internal::ReadAnswer<internal::ReplyOf<M>>(answer->frame.header, answer->bytes(),
+                                                    TypeId<M>());
+}
+
+template <typename A>
+template <typename M>
+PendingCall<internal::ReplyOf<M>> Handle<A>::CallAsync(const M& request,
+                                                       absl::Duration timeout) const {
+  internal::CheckCall<A, M>();
+  using Pending = PendingCall<internal::ReplyOf<M>>;
+  if (!ok()) return Pending(status_);
+  Port& port = system_->ThreadPort();
+  const uint64_t timeout_ns = internal::WaitNanos(timeout);
+  const absl::StatusOr<uint64_t> call_id = port.StartCall(
+      address_, TypeId<M>(), timeout_ns, [&request](auto& core, const auto& envelope) {
+        return internal::SendPayload(core, envelope, request);
+      });
+  if (!call_id.ok()) return Pending(call_id.status());
+  return Pending(&port, *call_id, TypeId<M>());
 }
 
 template <typename A>
