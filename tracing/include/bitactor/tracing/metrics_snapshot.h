@@ -31,31 +31,32 @@ struct HistogramValue {
   double max = 0;
   // Ascending and finite. counts[i] are the values in (bounds[i - 1], bounds[i]]; the last are those
   // above all bounds. Not cumulative: they add up to `count`.
-  std::vector<double> bounds;
-  std::vector<uint64_t> counts;  // bounds.size() + 1
+  std::vector<double> bounds = {};
+  std::vector<uint64_t> counts = {};  // bounds.size() + 1
 };
 
 // One series of a metric.
 struct MetricPoint {
-  std::vector<std::pair<std::string, std::string>> labels;  // name and value, by ascending name
+  std::vector<std::pair<std::string, std::string>> labels =
+      {};  // name and value, by ascending name
   // A histogram's is a HistogramValue; others have one of the two numbers.
   std::variant<int64_t, double, HistogramValue> value = int64_t{0};
-  std::vector<MetricExemplar> exemplars;
+  std::vector<MetricExemplar> exemplars = {};
 };
 
 struct MetricFamily {
-  std::string name;  // of Prometheus' rules, without the suffix _total
-  std::string help;
-  std::string unit;  // "ns", "bytes", "1"; empty: none
+  std::string name = {};  // of Prometheus' rules, without the suffix _total
+  std::string help = {};
+  std::string unit = {};  // "ns", "bytes", "1"; empty: none
   MetricKind kind = MetricKind::kGauge;
-  std::vector<MetricPoint> points;
+  std::vector<MetricPoint> points = {};
 };
 
 // Times are ns since 1970.
 struct MetricsSnapshot {
-  uint64_t start_unix_ns = 0;          // from when counters and histograms count
-  uint64_t time_unix_ns = 0;           // when it was taken
-  std::vector<MetricFamily> families;  // by ascending name
+  uint64_t start_unix_ns = 0;               // from when counters and histograms count
+  uint64_t time_unix_ns = 0;                // when it was taken
+  std::vector<MetricFamily> families = {};  // by ascending name
 };
 
 }  // namespace bitactor
