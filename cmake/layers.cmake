@@ -12,7 +12,7 @@ set(BITACTOR_LAYER_USES_l3_genactor l1_core tracing persistence l2_mailbox)
 # Third-party include roots a library may use, beside the C++ and C standard libraries and Linux.
 set(BITACTOR_LAYER_THIRD_PARTY_l1_core absl)
 set(BITACTOR_LAYER_THIRD_PARTY_tracing absl)
-set(BITACTOR_LAYER_THIRD_PARTY_tracing_export absl blake3.h)
+set(BITACTOR_LAYER_THIRD_PARTY_tracing_export absl blake3.h curl nlohmann zlib.h)
 set(BITACTOR_LAYER_THIRD_PARTY_persistence absl)
 set(BITACTOR_LAYER_THIRD_PARTY_l2_mailbox absl)
 set(BITACTOR_LAYER_THIRD_PARTY_l3_genactor absl nlohmann)
