@@ -315,8 +315,8 @@ bool HttpServer::HandleHeads(Connection& connection) {
 }
 
 bool HttpServer::Ask(Connection& connection, bool last) {
-  const HttpRequest request{connection.request.head, connection.request.path,
-                            connection.request.accept};
+  const ServedRequest request{connection.request.head, connection.request.path,
+                              connection.request.accept};
   const std::optional<HttpReply> reply = handler_(request, last);
   return !reply.has_value() || Answer(connection, *reply);
 }

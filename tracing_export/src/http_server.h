@@ -18,7 +18,7 @@
 namespace bitactor::internal {
 
 // Views into the connection's buffer, for the call.
-struct HttpRequest {
+struct ServedRequest {
   bool head = false;  // the reply's body is not sent
   std::string_view path;
   std::string_view accept;
@@ -64,7 +64,7 @@ class HttpServer {
  public:
   // nullopt: not yet; asked again after Wake(), and with `last` when the time is over, when it has to
   // answer. Must not block.
-  using Handler = std::function<std::optional<HttpReply>(const HttpRequest&, bool last)>;
+  using Handler = std::function<std::optional<HttpReply>(const ServedRequest&, bool last)>;
 
   // Has its port; clients wait until Run().
   static absl::StatusOr<std::unique_ptr<HttpServer>> Listen(HttpOptions options, Handler handler);

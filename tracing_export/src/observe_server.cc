@@ -20,7 +20,7 @@ namespace bitactor {
 namespace {
 
 using internal::HttpReply;
-using internal::HttpRequest;
+using internal::ServedRequest;
 using Text = std::shared_ptr<const std::string>;
 
 constexpr std::string_view kJson = "application/json";
@@ -119,7 +119,7 @@ class ObserveServer::Impl {
     };
     absl::StatusOr<std::unique_ptr<internal::HttpServer>> server = internal::HttpServer::Listen(
         std::move(http),
-        [this](const HttpRequest& request, bool last) { return Handle(request, last); });
+        [this](const ServedRequest& request, bool last) { return Handle(request, last); });
     if (!server.ok()) return server.status();
     http_ = *std::move(server);
     // When there is an endpoint for sure: a second try would find these names taken.
@@ -162,7 +162,7 @@ class ObserveServer::Impl {
     return absl::OkStatus();
   }
 
-  std::optional<HttpReply> Handle(const HttpRequest& request, bool last) {
+  std::optional<HttpReply> Handle(const ServedRequest& request, bool last) {
     const std::string path(request.path);
     if (path == "/") {
       return HttpReply{
