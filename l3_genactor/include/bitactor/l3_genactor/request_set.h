@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -37,8 +38,9 @@ template <typename R>
 class RequestSet {
  public:
   struct Response {
-    Response(uint64_t label_, absl::StatusOr<R> result_)
-        : label(label_), result(std::move(result_)) {}
+    template <typename Result>
+    Response(uint64_t label_, Result&& result_)
+        : label(label_), result(std::forward<Result>(result_)) {}
     uint64_t label;
     absl::StatusOr<R> result;  // as TryCall() gives it
   };
@@ -110,9 +112,9 @@ class RequestSet {
       internal::CallWaiter<R>::OnTimeout();
       Finish();
     }
-    absl::StatusOr<R> TakeResult() {
-      if (!this->status_.ok()) return this->status_;
-      return std::move(this->value_);
+    Response TakeResponse() {
+      if (!this->status_.ok()) return Response(label, std::move(this->status_));
+      return Response(label, std::move(this->value_));
     }
 
     const uint64_t label;
@@ -133,12 +135,10 @@ class RequestSet {
     ++taken_;
     Entry** place = &first_;
     while ((*place)->finished != taken_) place = &(*place)->next;
-    Entry* const entry = *place;
+    const std::unique_ptr<Entry> entry(*place);
     *place = entry->next;
     --size_;
-    Response response(entry->label, entry->TakeResult());
-    delete entry;
-    return response;
+    return entry->TakeResponse();
   }
 
   Entry* first_ = nullptr;
