@@ -107,6 +107,7 @@ ActorCell::~ActorCell() {
 
 absl::Status ActorCell::StartFresh() {
   const CurrentCellScope scope(this);
+  if (runtime_.send_mode() == SendMode::kLive) restarts_ += std::exchange(was_started_, true);
   if (extras_ != nullptr) extras_->Reset();
   EndHandler();
   if (alive_) cls_.destroy(state());
@@ -124,6 +125,7 @@ absl::Status ActorCell::StartFresh() {
     thrown_ = std::current_exception();
   }
   stop_reason_.reset();
+  ends_by_signal_ = false;
   const std::optional<ExitReason> failed = TakeFailure();
   if (failed.has_value()) {
     if (extras_ != nullptr) extras_->Reset();
@@ -309,6 +311,37 @@ bool ActorCell::ActsAtOnce(const Frame& frame) const {
   return !traps && kind != ExitReason::Kind::kNormal;
 }
 
+void ActorCell::Describe(ActorStatus& status) {
+  status.name = name_;
+  status.class_name = std::string(cls_.name);
+  status.id = id();
+  status.shard = runtime_.shard().index();
+  if (extras_ != nullptr) {
+    status.links = extras_->links();
+    status.monitors = extras_->monitored();
+    status.timers = extras_->timers();
+  }
+  if (down_) {
+    status.state = ActorState::kDown;
+  } else if (extras_ != nullptr && extras_->suspended()) {
+    status.state = ActorState::kSuspended;
+  } else if (running_ != nullptr) {
+    status.state = ActorState::kWaiting;
+  }
+  status.queued = held().size();
+  status.monitored_by = monitors_.size();
+  status.handled = stats().dispatches;
+  status.restarts = restarts_;
+  if (cls_.format_status == nullptr || !alive_) return;
+  const CurrentCellScope scope(this);
+  try {
+    status.text = cls_.format_status(state());
+  } catch (...) {
+    status.text = "(FormatStatus failed: " + ReasonOf(std::current_exception()).ToString() +
+                  "; the state is hidden)";
+  }
+}
+
 void ActorCell::EndBySignal(const ExitReason& reason) {
   EndHandler();
   stop_reason_ = reason;
@@ -316,10 +349,9 @@ void ActorCell::EndBySignal(const ExitReason& reason) {
 }
 
 ExitReason ActorCell::RunTerminate(const ExitReason& reason) {
-  if (cls_.terminate == nullptr || !alive_ || reason.kind() == ExitReason::Kind::kKill ||
-      std::exchange(ends_by_signal_, false)) {
-    return reason;
-  }
+  const bool silent =
+      std::exchange(ends_by_signal_, false) || reason.kind() == ExitReason::Kind::kKill;
+  if (silent || cls_.terminate == nullptr || !alive_) return reason;
   const CurrentCellScope scope(this);
   try {
     cls_.terminate(state(), reason);
@@ -364,8 +396,11 @@ void ActorCell::Announce(const ExitReason& first_reason) {
 }
 
 void ActorCell::Crash(const ExitReason& first_reason) {
+  if (std::exchange(pending_is_end_, false)) return Exit(first_reason);
+  stop_reason_.reset();  // it asked to end, and then failed
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/true);
 }
@@ -373,8 +408,15 @@ void ActorCell::Crash(const ExitReason& first_reason) {
 void ActorCell::Exit(const ExitReason& first_reason) {
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kEnd, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/false);
+}
+
+void ActorCell::ExitFromOutside(const ExitReason& reason) {
+  if (down_) return;
+  Exit(reason);
+  if (!removed) runtime_.shard().SetAccepted(*this, KindsThatMayCome());
 }
 
 void ActorCell::Record(CrashAction action, bool crashed) {
@@ -473,6 +515,7 @@ bool ActorCell::ShutDown(const ExitReason& reason) {
 }
 
 absl::Status ActorCell::Restore() {
+  ++restarts_;
   absl::Status status;
   if (cls_.copied_before_messages) {
     BringBackCopy();
@@ -493,6 +536,12 @@ void ActorCell::BringBackCopy() {
   if (extras_ != nullptr) extras_->RollBack();
 }
 
+void ActorCell::NotePendingEnd() {
+  if (!stop_reason_.has_value() || running_ != nullptr) return;
+  pending_crash_ = *std::exchange(stop_reason_, std::nullopt);
+  pending_is_end_ = true;
+}
+
 absl::Status ActorCell::StartAgain() {
   monitors_.clear();
   Record(CrashAction::kFresh, /*crashed=*/false);
@@ -504,6 +553,12 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
   if (frame.header.kind == FrameKind::kSystem && frame.header.type == TypeId<CrashRecord>()) {
     CrashRecord record;
     std::memcpy(&record, frame.payload, sizeof(record));
+    // What it sent when it ended may be missing at its targets.
+    if (stop_reason_.has_value() && running_ == nullptr &&
+        runtime_.send_mode() == SendMode::kUnlessTaken) {
+      Announce(RunTerminate(*stop_reason_));
+    }
+    stop_reason_.reset();
     monitors_.clear();
     sequence_ = record.next_sequence;
     // An Init that failed was followed by a record of what was done about it.
@@ -531,15 +586,11 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
   if (!handled) invocation_.replied = true;
-  const std::optional<ExitReason> stop = std::exchange(stop_reason_, std::nullopt);
-  if (!crash.has_value()) {
-    // A record says that it ended. What it had sent then may be missing at its targets.
-    if (stop.has_value() && running_ == nullptr) Announce(RunTerminate(*stop));
-    return std::nullopt;
-  }
+  if (!crash.has_value()) return std::nullopt;  // if it ended, a record says so
   if (!crashed(invocation_.source, invocation_.message_id)) return crash;
   // The same crash as before: what it had sent may be missing at its targets, and so may the news
   // of it.
+  stop_reason_.reset();
   EndHandler();
   Announce(RunTerminate(*crash));
   if (copied_before_messages()) {

@@ -158,6 +158,7 @@ absl::Status ShardRuntime::Recover(ActorCell& cell) {
   }
   if (system_.replaying()) return absl::OkStatus();
   if (cell.ended()) return cell.StartAgain();
+  cell.NotePendingEnd();
   cell.RearmTimers();
   return absl::OkStatus();
 }

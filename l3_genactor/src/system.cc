@@ -194,8 +194,7 @@ ActorCell* System::CellOf(ActorId id) {
 
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    ActorCell* cell = CellOf(actor.id);
-    if (cell != nullptr && !cell->down()) cell->Exit(reason);
+    if (ActorCell* cell = CellOf(actor.id)) cell->ExitFromOutside(reason);
   });
 }
 

@@ -120,6 +120,12 @@ void RunHandler(ActorCell& cell, A& actor, M& message, const Later&... later) {
   }
 }
 
+// How long from now; kNever: not at all.
+inline uint64_t DelayNanos(absl::Duration delay) {
+  if (delay == absl::InfiniteDuration()) return ActorExtras::kNever;
+  return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Nanoseconds(delay), 0));
+}
+
 // A cast that `actor` does not list, for its OnInfo(). False: it has none.
 template <typename A>
 bool HandleInfo(A& actor, const Frame& frame) {
@@ -150,6 +156,14 @@ constexpr MailboxOptions MailboxOf() {
     return A::kMailbox;
   }
   return {};
+}
+
+template <typename A>
+constexpr auto FormatStatusOf() -> std::string (*)(const void*) {
+  if constexpr (requires(const A& actor) { std::string(actor.FormatStatus()); }) {
+    return [](const void* state) { return static_cast<const A*>(state)->FormatStatus(); };
+  }
+  return nullptr;
 }
 
 template <typename A>
@@ -234,8 +248,8 @@ constexpr void CheckAwaited() {
 // Init()` or `absl::Status Init()` runs after each fresh start. Optional too: `void Terminate(const
 // ExitReason&)`, the last words of one that stops, crashes or is shut down (not of one that is
 // killed or ends with a linked one); `void OnInfo(const Message&)`, for casts that are not listed;
-// `static constexpr bool kTrapExits = true`, see Link(); `static constexpr MailboxOptions kMailbox`,
-// how many messages may wait.
+// `std::string FormatStatus() const`, for System::Status(); `static constexpr bool kTrapExits =
+// true`, see Link(); `static constexpr MailboxOptions kMailbox`, how many messages may wait.
 //
 // Order: messages of one source in the order sent, causally across sources; while a coroutine is
 //   suspended the next message waits.
@@ -302,7 +316,8 @@ class Actor {
   // One Down message when `who` ends or crashes. Returns the id that it will carry.
   template <typename A>
   uint64_t Monitor(const Ref<A>& who) {
-    static_assert(kHandles<Down>, "an actor that monitors lists Down among its messages");
+    static_assert(Self::template kHandles<Down>,
+                  "an actor that monitors lists Down among its messages");
     return internal::CurrentCell().AddMonitor(who.address);
   }
   // No Down of that monitor is seen any more, also if it is on its way.
@@ -322,7 +337,8 @@ class Actor {
   }
   // Whether Exit comes as a message instead of ending this actor. It must list Exit.
   void SetTrapExits(bool trap) {
-    static_assert(kHandles<Exit>, "an actor that traps exits lists Exit among its messages");
+    static_assert(Self::template kHandles<Exit>,
+                  "an actor that traps exits lists Exit among its messages");
     internal::CurrentCell().extras().SetTrapExits(trap);
   }
   // To `who` as if it were linked to this actor, and this one ended. Nothing withstands
@@ -363,8 +379,9 @@ class Actor {
   // IdleTimeout comes whenever no message has come for `idle`, until this is called again. 0: as soon
   // as nothing is queued. InfiniteDuration: never.
   void SetIdleTimeout(absl::Duration idle) {
-    static_assert(kHandles<IdleTimeout>, "an actor that waits for silence lists IdleTimeout");
-    internal::CurrentCell().extras().SetIdleTimeout(DelayNanos(idle));
+    static_assert(Self::template kHandles<IdleTimeout>,
+                  "an actor that waits for silence lists IdleTimeout");
+    internal::CurrentCell().extras().SetIdleTimeout(internal::DelayNanos(idle));
   }
 
   // Ends this actor when the running handler is done.
@@ -390,21 +407,20 @@ class Actor {
 
  private:
   friend Self;
+  template <typename>
+  friend class GenActor;
   Actor() = default;
 
   template <typename M>
   static constexpr void CheckOwn() {
-    static_assert(kHandles<M>, "this actor sends itself a message that it does not list");
+    static_assert(Self::template kHandles<M>,
+                  "this actor sends itself a message that it does not list");
     static_assert(!internal::kHasReply<M>, "nobody waits for the Reply of this message");
-  }
-  static uint64_t DelayNanos(absl::Duration delay) {
-    if (delay == absl::InfiniteDuration()) return internal::ActorExtras::kNever;
-    return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Nanoseconds(delay), 0));
   }
   template <typename M>
   TimerId Arm(absl::Duration delay, uint64_t period_ns, const M& message) {
     CheckOwn<M>();
-    return internal::CurrentCell().extras().Arm(DelayNanos(delay), period_ns,
+    return internal::CurrentCell().extras().Arm(internal::DelayNanos(delay), period_ns,
                                                 internal::KeptMessage::Of(message));
   }
 
@@ -446,6 +462,7 @@ const ActorClass& ClassOf() {
         }
       },
       TerminateOf<A>(),
+      FormatStatusOf<A>(),
       [](void* state) { static_cast<A*>(state)->~A(); },
       [](const void* state, Digest& digest) {
         if constexpr (!std::is_empty_v<A>) DigestAppend(digest, *static_cast<const A*>(state));

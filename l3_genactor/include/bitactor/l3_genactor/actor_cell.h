@@ -25,6 +25,7 @@
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/l3_genactor/actor_extras.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
@@ -64,6 +65,7 @@ struct ActorClass {
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
   void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
+  std::string (*format_status)(const void* state);           // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
   bool (*takes_block)(uint32_t type);  // whether it handles this type at any length
@@ -183,6 +185,9 @@ class ActorCell final : public Endpoint {
   void GoOn();
   // Takes it away. REQUIRES: down().
   void EndWhileDown();
+  // As Exit(), but not from a dispatch: if it is started again it goes on with what is queued.
+  // Nothing happens to one that is down.
+  void ExitFromOutside(const ExitReason& reason);
   // The actor's own last words, with no handler under way. What comes back is the reason to end with:
   // an exception inside becomes it.
   ExitReason RunTerminate(const ExitReason& reason);
@@ -257,11 +262,13 @@ class ActorCell final : public Endpoint {
   // Null: it has none.
   const ActorExtras* extras_or_null() const { return extras_.get(); }
   uint64_t AddMonitor(Address target) { return extras().Monitor(target); }
-  // Casts and calls, if nothing speaks against it; nothing at all while it is down.
-  void AcceptWhatMayCome() {
+  // Casts and calls too, if nothing speaks against it; nothing at all while it is down.
+  uint16_t KindsThatMayCome() const {
     const bool open = running_ == nullptr && (extras_ == nullptr || extras_->open());
-    AcceptOnly(down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended);
+    return down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended;
   }
+  void AcceptWhatMayCome() { AcceptOnly(KindsThatMayCome()); }
+  void Describe(ActorStatus& status);
   bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
@@ -290,6 +297,8 @@ class ActorCell final : public Endpoint {
   // A crash at the very end of its history, whose record is missing. Dealt with once the cell is in
   // its place.
   void SetPendingCrash(const ExitReason& reason) { pending_crash_ = reason; }
+  // The same of an end that its history stops at.
+  void NotePendingEnd();
   std::optional<ExitReason> TakePendingCrash() {
     return std::exchange(pending_crash_, std::nullopt);
   }
@@ -356,9 +365,12 @@ class ActorCell final : public Endpoint {
   bool restore_when_started_ = false;  // of one that is down
   bool handler_ended_ = false;
   bool ends_by_signal_ = false;
+  bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
+  bool was_started_ = false;     // in this run of the program
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
+  uint64_t restarts_ = 0;
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;

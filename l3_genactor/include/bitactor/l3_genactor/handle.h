@@ -118,6 +118,8 @@ class Handle {
 
   // Ends the actor; its supervisor may start it again. Returns when that is done.
   void Stop(const ExitReason& reason = ExitReason::Shutdown()) const;
+  // The same, and whether it ended in time: see System::Stop().
+  absl::Status Stop(const ExitReason& reason, absl::Duration timeout) const;
 
  private:
   System* system_ = nullptr;
