@@ -295,6 +295,7 @@ bool ActorCell::HandleSystem(const Frame& frame) {
 bool ActorCell::BeginWithExtras(const Frame& frame) {
   // Without extras it has asked for no signal in this life, but anybody may send an EXIT.
   if (extras_ == nullptr && frame.header.type != TypeId<bitactor::Exit>()) return false;
+  if (extras().begun != nullptr) extras().begun->Note(frame);
   return extras().Begin(frame);
 }
 
@@ -303,7 +304,7 @@ void ActorCell::PassOver(const Frame& frame) {
 }
 
 bool ActorCell::ActsAtOnce(const Frame& frame) const {
-  if (frame.header.type != TypeId<bitactor::Exit>()) return false;
+  if (down_ || frame.header.type != TypeId<bitactor::Exit>()) return false;
   const ExitReason::Kind kind = Message(frame).As<bitactor::Exit>().reason.kind();
   // Of a link that is gone it is passed over, now or later.
   if (frame.header.correlation_id == 0 && kind == ExitReason::Kind::kKill) return true;
@@ -401,7 +402,10 @@ void ActorCell::Crash(const ExitReason& first_reason) {
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
   if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
+  const bool owed = KeepPoison(reason);
+  const bool replied = std::exchange(invocation_.replied, owed || invocation_.replied);
   Announce(reason);
+  if (owed) invocation_.replied = replied;
   Conclude(reason, /*crashed=*/true);
 }
 
@@ -442,7 +446,7 @@ void ActorCell::Conclude(const ExitReason& first_reason, bool crashed) {
     const bool restore = crashed && durable_;
     Record(restore ? CrashAction::kRestored : CrashAction::kFresh, crashed);
     const absl::Status status = restore ? Restore() : StartFresh();
-    if (status.ok()) return;
+    if (status.ok()) return HandleAgain();
     if (IsIgnoreStart(status)) {
       supervision.Ignored(child);
       fate = Fate::kGone;
@@ -461,7 +465,39 @@ void ActorCell::DestroyState() {
   if (std::exchange(alive_, false)) cls_.destroy(state());
 }
 
+bool ActorCell::KeepPoison(const ExitReason& reason) {
+  if (child == nullptr || extras_ == nullptr || extras_->begun == nullptr) return false;
+  ActorExtras::Begun& begun = *extras_->begun;
+  if (begun.frame.header.message_id != invocation_.message_id) return false;
+  const Poison& poison = child->options.poison;
+  if (poison.policy == PoisonPolicy::kQuarantine) {
+    runtime_.system().NotePoisoned({name_, reason, begun.frame});
+    return false;
+  }
+  begun.is_owed = begun.retries < poison.retries;
+  if (begun.is_owed) ++begun.retries;
+  return begun.is_owed;
+}
+
+void ActorCell::HandleAgain() {
+  if (extras_ == nullptr || extras_->begun == nullptr) [[likely]]
+    return;
+  if (!std::exchange(extras_->begun->is_owed, false)) return;
+  const Frame frame = extras_->begun->frame;
+  bool handled = true;
+  const std::optional<ExitReason> crash = Run(frame, handled);
+  if (crash.has_value()) return Crash(*crash);
+  if (stop_reason_.has_value() && running_ == nullptr)
+    Exit(*std::exchange(stop_reason_, std::nullopt));
+}
+
 void ActorCell::Leave() {
+  if (extras_ != nullptr && extras_->begun != nullptr && extras_->begun->is_owed) {
+    const FrameHeader& header = extras_->begun->frame.header;
+    invocation_ = {header.source,     header.kind,     false,        header.type,
+                   header.message_id, header.stamp_ns, header.trace, 0};
+    Announce(child->last_exit);
+  }
   DestroyState();
   runtime_.system().NoteEnded(id(), sequence_);
   runtime_.shard().Remove(*this);
@@ -496,7 +532,8 @@ absl::Status ActorCell::StartWhereItIs() {
 void ActorCell::GoOn() {
   down_ = false;
   AcceptWhatMayCome();
-  runtime_.shard().DrainHeld(*this);
+  HandleAgain();
+  if (!removed) runtime_.shard().DrainHeld(*this);
 }
 
 void ActorCell::EndWhileDown() {

@@ -93,7 +93,7 @@ absl::StatusOr<SupervisionTree::SupervisorPtr> SupervisionTree::AddSupervisor(
   if (absl::Status status = CheckNewChild(*parent, name, as_child); !status.ok()) return status;
   child->parent = parent.get();
   parent->children.push_back(child);
-  ++version_;
+  NoteChange();
   return child->as_supervisor;
 }
 
@@ -109,7 +109,7 @@ absl::StatusOr<ChildPtr> SupervisionTree::AddChild(const SupervisorPtr& parent,
   if (absl::Status status = CheckNewChild(*parent, name, options); !status.ok()) return status;
   child->parent = parent.get();
   parent->children.push_back(child);
-  ++version_;
+  NoteChange();
   return child;
 }
 
@@ -122,7 +122,7 @@ void SupervisionTree::Started(const ChildPtr& child, const absl::Status& status,
 
 void SupervisionTree::OnStarted(const ChildPtr& child, const absl::Status& status) {
   if (child->parent == nullptr) return;
-  ++version_;
+  NoteChange();
   Supervisor& supervisor = *child->parent;
   const bool was_new = std::exchange(child->is_new, false);
   if (child->state == ChildState::kStopping) {  // while it started, it was told to end
@@ -174,7 +174,7 @@ Fate SupervisionTree::Ended(const ChildPtr& child, const ExitReason& reason, uin
 
 Fate SupervisionTree::OnEnd(const ChildPtr& child, const ExitReason& reason) {
   if (!IsActive(child->state) || child->parent == nullptr) return Fate::kGone;  // T3
-  ++version_;
+  NoteChange();
   child->has_ended = true;
   child->last_exit = reason;
   Supervisor& supervisor = *child->parent;
@@ -330,7 +330,7 @@ void SupervisionTree::Rest(const ChildPtr& child) {
 }
 
 void SupervisionTree::Erase(const ChildPtr& child) {
-  ++version_;
+  NoteChange();
   Supervisor& parent = *child->parent;
   Remove(parent.to_stop, child.get());
   Remove(parent.to_start, child.get());
@@ -381,7 +381,7 @@ void SupervisionTree::ShutDown(Supervisor& supervisor, Supervisor::Then then) {
 }
 
 void SupervisionTree::BeginStop(Supervisor& supervisor, const ChildPtr& child) {
-  ++version_;
+  NoteChange();
   switch (child->state) {
     case ChildState::kStopped:
       return;
@@ -409,7 +409,7 @@ void SupervisionTree::BeginStop(Supervisor& supervisor, const ChildPtr& child) {
 }
 
 void SupervisionTree::BeginStart(const ChildPtr& child) {
-  ++version_;
+  NoteChange();
   ++child->timer;
   child->state = ChildState::kStarting;
   if (child->as_supervisor == nullptr) {
@@ -675,9 +675,23 @@ uint64_t SupervisionTree::restarts() const {
   return restarts_;
 }
 
-uint64_t SupervisionTree::version() const {
+void SupervisionTree::NoteChange() {
+  if (!wants_publish_) [[likely]]
+    return;
+  wants_publish_ = false;
+  ++pending_;
+  actions_.Publish();
+}
+
+void SupervisionTree::PublishChanges() {
   MutexLock lock(&mutex_);
-  return version_ + restarts_;
+  wants_publish_ = true;
+  NoteChange();
+}
+
+void SupervisionTree::Published() {
+  MutexLock lock(&mutex_);
+  wants_publish_ = true;
 }
 
 SupervisionNode SupervisionTree::Describe(size_t max_children) const {

@@ -348,6 +348,11 @@ class ActorCell final : public Endpoint {
   void EndHandler();
   void Conclude(const ExitReason& reason, bool crashed);
   void GoDown(bool crashed);
+  // Deals with the message that it failed at, by the policy of its supervisor. Whether it is handled
+  // again if the actor is started again.
+  bool KeepPoison(const ExitReason& reason);
+  // Handles what is owed.
+  void HandleAgain();
   void DestroyState();
   void Leave();
   absl::Status Restore();

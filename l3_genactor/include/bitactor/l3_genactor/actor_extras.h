@@ -71,6 +71,23 @@ struct KeptMessage {
 //       Links are gone: those they led to have been told.
 class ActorExtras {
  public:
+  // The message begun last, of an actor whose supervisor wants it when it fails (Poison). Outlives
+  // restarts.
+  struct Begun {
+    Frame frame{};
+    uint32_t retries = 0;  // of this message
+    bool is_owed = false;  // it is handled again, or its caller is told why not
+
+    void Note(const Frame& next) {
+      if (next.header.source != frame.header.source ||
+          next.header.message_id != frame.header.message_id) {
+        retries = 0;
+      }
+      frame = next;
+    }
+  };
+  std::unique_ptr<Begun> begun;  // null: nobody wants it
+
   static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
   explicit ActorExtras(ActorCell* cell);

@@ -3,6 +3,7 @@
 #define BITACTOR_L3_GENACTOR_SYSTEM_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -47,6 +48,9 @@ struct SystemOptions {
   absl::Duration shutdown_within = absl::Seconds(5);
   // Of the jitter of Backoff.
   uint64_t seed = 0;
+  // Where other processes read the supervision tree (`bitactor tree`), which is at most 100 ms
+  // behind; empty: DIR/tree below `durable`, or nowhere without one.
+  std::string tree_file = {};
   // The rest is the fabric's: lane sizes, budgets, clocks, threads. Its shards and journal_dir are
   // taken from above.
   FabricOptions fabric = {};
@@ -83,6 +87,10 @@ class System {
   // when the name is taken. Without a name it gets one: "supervisor-1", ...
   SupervisorRef Supervise(const SupervisorOptions& options = {});
   SupervisorRef Supervise(std::string_view name, const SupervisorOptions& options = {});
+  // The last 256 messages that actors under PoisonPolicy::kQuarantine failed at, oldest first, and
+  // how many there were in all.
+  std::vector<PoisonedMessage> Poisoned() const;
+  uint64_t poisoned() const;
   // All that is supervised, now. At most so many children of each supervisor.
   SupervisionNode Tree(size_t max_children = std::numeric_limits<size_t>::max()) {
     return supervision().Describe(max_children);
@@ -174,6 +182,7 @@ class System {
   internal::ActorHistory* HistoryOf(ActorId id) { return recovery_.HistoryOf(id); }
   internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
   void NoteEnded(ActorId id, uint64_t sequence);
+  void NotePoisoned(PoisonedMessage message);
 
   internal::SupervisionTree& supervision() { return supervision_.tree(); }
   internal::SupervisionDriver& supervision_driver() { return supervision_; }
@@ -223,6 +232,8 @@ class System {
   std::vector<std::unique_ptr<internal::ShardRuntime>> runtimes_;
   mutable Mutex mutex_;
   absl::flat_hash_map<uint32_t, uint64_t> ended_sequences_ ABSL_GUARDED_BY(mutex_);
+  std::deque<PoisonedMessage> poisoned_ ABSL_GUARDED_BY(mutex_);
+  uint64_t poisoned_count_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<Port>> thread_ports_ ABSL_GUARDED_BY(mutex_);
 
