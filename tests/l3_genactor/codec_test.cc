@@ -17,6 +17,7 @@
 namespace bitactor {
 namespace codec_test {
 
+// [note]
 struct Note {
   uint64_t id = 0;
   std::string text;
@@ -25,6 +26,7 @@ struct Note {
   auto Fields() { return std::tie(id, text, tags, numbers); }
   friend bool operator==(const Note&, const Note&) = default;
 };
+// [note]
 struct Append {
   std::string text;
   auto Fields() { return std::tie(text); }
