@@ -15,6 +15,8 @@ namespace {
 constexpr int kLooksPerYield = 256;
 // After so many rounds in which no shard did anything, none will before somebody else acts.
 constexpr int kIdleRounds = 4;
+// No call has this id, and no other frame names it.
+constexpr uint64_t kNoCall = ~uint64_t{0};
 
 absl::Status ClosedError() {
   return absl::UnavailableError(
@@ -194,7 +196,7 @@ absl::StatusOr<Answer> Port::FinishSend(SendResult result, uint64_t message_id,
 bool Port::IsAnswered(uint64_t call_id) {
   BITACTOR_DCHECK(owner_.IsCaller());
   Answer unused;
-  TakeReply(0, unused);  // no call has that id
+  TakeReply(kNoCall, unused);
   const auto call = open_calls_.find(call_id);
   return call != open_calls_.end() && call->second.has_value();
 }
@@ -203,7 +205,7 @@ absl::Status Port::RoomForOpenCall() {
   if (unanswered_ < kMaxOpenCalls) [[likely]]
     return absl::OkStatus();
   Answer unused;
-  TakeReply(0, unused);  // no call has that id
+  TakeReply(kNoCall, unused);
   if (unanswered_ < kMaxOpenCalls) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
       unanswered_, " calls of this port are open, and no more may be: finish or abandon some"));
@@ -229,8 +231,8 @@ absl::StatusOr<Answer> Port::FinishCall(uint64_t call_id, uint64_t timeout_ns) {
   AbandonCall(call_id);
   absl::StatusOr<Answer> answer =
       kept.has_value() ? *std::move(kept) : AwaitAnswer(call_id, timeout_ns);
+  if (kept.has_value()) core_->Observe(answer->frame.header.stamp_ns);
   if (absl::Status error = ErrorOf(answer); !error.ok()) return error;
-  core_->Observe(answer->frame.header.stamp_ns);
   return answer;
 }
 

@@ -141,6 +141,7 @@ class CodecTest : public ::testing::Test {
     options.fabric.threads = false;
     options.fabric.span_capacity = 64;
     options.fabric.mailboxes = 8;
+    options.fabric.block_bytes = 1 << 20;
     options.fabric.journal.files = &files_;
     options.fabric.journal.segment_bytes = 1 << 20;
     options.fabric.journal.prepare_ahead = false;
@@ -194,6 +195,15 @@ TEST_F(CodecTest, AnAnswerThatNobodyReadsGivesItsBlockBack) {
           .ok());
   closed = Port();
   system_->WaitIdle();
+}
+
+TEST_F(CodecTest, AnAnswerThatIsTooLongIsAnError) {
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(scribe_.Cast(Append{std::string(150'000, 'x')}), SendResult::kOk);
+  }
+  const absl::Status status = scribe_.Call(Whole{}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_NE(status.message().find("too_long"), absl::string_view::npos) << status;
 }
 
 TEST_F(CodecTest, JsonTravelsAsItsText) {
