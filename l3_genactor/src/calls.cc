@@ -123,6 +123,13 @@ void ActorCell::RefuseOpenCalls(const ExitReason& reason) {
   }
 }
 
+void ActorCell::AnswerNotSent(uint32_t caller, uint64_t call_id, SendResult why) {
+  // There was no room for so many bytes, or they are too many: not a matter of the lane.
+  if (why == SendResult::kNoBlock || why == SendResult::kTooLong) {
+    runtime_.AnswerUnsent(ActorId{caller}, call_id, why);
+  }
+}
+
 bool ActorCell::RefuseMalformed(std::string_view type_name, const absl::Status& error) {
   if (invocation_.kind != FrameKind::kCall) return false;
   invocation_.replied = true;

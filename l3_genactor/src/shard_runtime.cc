@@ -46,8 +46,8 @@ size_t ShardRuntime::AnswerUnsentCalls() {
     envelope.message_id = port.NextMessageId();
     envelope.correlation_id = call.call_id;
     envelope.type = TypeId<ErrorReply>();
-    port.Send(envelope, ErrorReply::Of(absl::UnavailableError(
-                            absl::StrCat("the request was not sent: ", SendResultName(call.why)))));
+    port.Send(envelope, ErrorReply::Of(absl::UnavailableError(absl::StrCat(
+                            "request or answer could not be sent: ", SendResultName(call.why)))));
   }
   port.Publish();
   return 1;

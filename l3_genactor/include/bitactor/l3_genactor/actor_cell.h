@@ -23,10 +23,12 @@
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port_core.h"
+#include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/l3_genactor/actor_extras.h"
 #include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
+#include "bitactor/l3_genactor/codec.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
 #include "bitactor/l3_genactor/exit_reason.h"
@@ -221,14 +223,18 @@ class ActorCell final : public Endpoint {
   void ReplyWith(const R& value) {
     if (invocation_.kind != FrameKind::kCall || invocation_.replied) return;
     invocation_.replied = true;
-    Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, invocation_.type, NextMessageId(),
-         invocation_.message_id, value);
+    SendAnswer(invocation_.source, invocation_.type, invocation_.message_id, value);
   }
   // Answers a call that is not, or no longer, the invocation.
   template <typename V>
   void SendAnswer(uint32_t caller, uint32_t type, uint64_t call_id, const V& value,
                   uint8_t flags = 0) {
-    Send(FrameKind::kReply, Address{ActorId{caller}}, type, NextMessageId(), call_id, value, flags);
+    const SendResult result = Send(FrameKind::kReply, Address{ActorId{caller}}, type,
+                                   NextMessageId(), call_id, value, flags);
+    if constexpr (HasCodec<V>) {
+      if (result != SendResult::kOk) [[unlikely]]
+        AnswerNotSent(caller, call_id, result);
+    }
   }
   // The invocation's handler has its ReplyTo: the call stays open after the handler.
   void KeepCallOpen();
@@ -334,6 +340,7 @@ class ActorCell final : public Endpoint {
   // What a message that crashed its actor does although its handler is passed over.
   void PassOver(const Frame& frame);
   void BringBackCopy();
+  void AnswerNotSent(uint32_t caller, uint64_t call_id, SendResult why);
   // System messages that concern calls. False: it is another.
   bool HandleCallSystem(const Frame& frame);
   void OnCycleProbe(const CycleProbe& probe);

@@ -54,7 +54,7 @@ class ShardRuntime final : public Poller {
   // taken.
   absl::Status Recover(ActorCell& cell);
 
-  // A call that could not even be sent is answered as soon as there is room for that, by a message,
+  // A call that could not even be sent, or whose answer could not, is answered as soon as there is room for that, by a message,
   // as replay needs it.
   void AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why);
 
