@@ -82,6 +82,7 @@ absl::Status ActorCell::StartFresh() {
   context_stamp_ns_ = 0;  // replay knows no other time than that of messages
   context_trace_ = 0;
   context_span_ = 0;
+  context_flags_ = 0;
   invocation_ = Invocation{};
   try {
     construct_(state());
@@ -125,6 +126,7 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
   context_stamp_ns_ = std::max(context_stamp_ns_, header.stamp_ns);
   context_trace_ = header.trace;
   context_span_ = SpanIdOf(header.source, header.message_id);
+  context_flags_ = header.flags & kFlagUnsampled;
   try {
     switch (header.kind) {
       case FrameKind::kReply:
@@ -135,8 +137,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
         HandleSystem(frame);
         break;
       default:
-        invocation_ = {header.source,     header.kind,     false,        header.type,
-                       header.message_id, header.stamp_ns, header.trace, context_span_};
+        invocation_ = {header.source,   header.kind,  false,
+                       context_flags_,  header.type,  header.message_id,
+                       header.stamp_ns, header.trace, context_span_};
         if (durable_ && cls_.copied_before_messages) {
           std::memcpy(backup(), state(), cls_.state_bytes);
         }
@@ -153,6 +156,11 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
   if (thrown_ == nullptr && failure_.ok()) [[likely]]
     return std::nullopt;
   return TakeFailure();
+}
+
+TraceContext ActorCell::trace_context() const {
+  const bool sampled = (context_flags_ & kFlagUnsampled) == 0;
+  return runtime_.shard().state().trace_roots.ContextAt(context_trace_, context_span_, sampled);
 }
 
 void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {

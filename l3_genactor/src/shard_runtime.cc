@@ -36,6 +36,7 @@ size_t ShardRuntime::Poll() {
     envelope.target = Address{cell.id(), cell.generation, {}};
     envelope.message_id = waiter.timer_id_;
     envelope.correlation_id = waiter.timer_id_;
+    envelope.flags = cell.invocation().trace_flags;
     envelope.trace = cell.invocation().trace;
     envelope.parent_span = cell.invocation().span;
     port.SendBytes(envelope, nullptr, 0);

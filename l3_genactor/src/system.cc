@@ -140,7 +140,7 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   }
   // Monitoring nobody is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | (frame.header.flags & kFlagUnsampled);
   envelope.source = shard.port().id();
   envelope.target.id = ActorId{frame.header.source};
   envelope.message_id = shard.port().NextMessageId();

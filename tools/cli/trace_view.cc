@@ -31,6 +31,12 @@ std::string WhatText(const SpanRecord& span, const SpanNameTable& names) {
                    ActorText(names, span.target), "  ", MessageText(span.source, span.span)));
 }
 
+// 32 digits of one that came from outside, else 16.
+std::string TraceText(const SpanNameTable& names, uint64_t trace) {
+  const TraceId id = names.TraceIdOf(trace);
+  return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
+}
+
 std::string OutcomeText(const Hop& hop) {
   return hop.span.outcome == SpanOutcome::kOk
              ? std::string()
@@ -160,7 +166,7 @@ std::string ChainsText(const TraceGraph& graph, std::span<const Chain> chains,
     absl::StrAppend(&text, i == 0 ? "" : "\n", i + 1, ". ", LatencyText(chain.total_ns),
                     ": waiting ", LatencyText(chain.wait_ns), ", working ",
                     LatencyText(chain.work_ns), "; ", chain.steps.size(), " messages from ",
-                    TimeText(first.sent_ns), " on, trace ", SpanIdToHex(first.trace), "\n");
+                    TimeText(first.sent_ns), " on, trace ", TraceText(names, first.trace), "\n");
     if (!chain.whole) text += "   begins later than its trace: what caused it is not here\n";
     absl::StrAppendFormat(&text, "%12s %10s   message\n", "wait", "work");
     for (const ChainStep& step : chain.steps) {
@@ -182,7 +188,7 @@ Json ChainsJson(const TraceGraph& graph, std::span<const Chain> chains,
       json.update(HopJson(graph.hops()[step.hop], names));
       steps.push_back(std::move(json));
     }
-    all.push_back({{"trace", SpanIdToHex(graph.hops()[chain.steps.front().hop].span.trace)},
+    all.push_back({{"trace", TraceText(names, graph.hops()[chain.steps.front().hop].span.trace)},
                    {"total_ns", chain.total_ns},
                    {"wait_ns", chain.wait_ns},
                    {"work_ns", chain.work_ns},
@@ -196,8 +202,8 @@ std::string PathText(const TraceGraph& graph, const MessagePath& path, const Spa
                      size_t most_effects) {
   const std::vector<Hop>& hops = graph.hops();
   const SpanRecord& first = hops[path.causes.front()].span;
-  std::string text =
-      absl::StrCat("trace ", SpanIdToHex(first.trace), " from ", TimeText(first.sent_ns), " on\n");
+  std::string text = absl::StrCat("trace ", TraceText(names, first.trace), " from ",
+                                  TimeText(first.sent_ns), " on\n");
   if (first.parent_span != 0) {
     absl::StrAppend(&text, "  (its cause, span ", SpanIdToHex(first.parent_span),
                     ", is not here)\n");
@@ -229,7 +235,7 @@ Json PathJson(const TraceGraph& graph, const MessagePath& path, const SpanNameTa
     effects.push_back(std::move(json));
   }
   const SpanRecord& first = hops[path.causes.front()].span;
-  return {{"trace", SpanIdToHex(first.trace)},
+  return {{"trace", TraceText(names, first.trace)},
           {"whole", first.parent_span == 0},
           {"causes", std::move(causes)},
           {"message", HopJson(hops[path.causes.back()], names)},

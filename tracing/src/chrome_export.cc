@@ -86,6 +86,11 @@ class Writer {
     first_ = false;
   }
 
+  // 32 digits of one that came from outside.
+  std::string TraceText(uint64_t trace) const {
+    const TraceId id = names_.trace ? names_.trace(trace) : TraceId{0, trace};
+    return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
+  }
   std::string ActorName(uint32_t id) const {
     std::string name = names_.actor ? names_.actor(id) : "";
     return !name.empty() ? name : absl::StrCat("actor ", id);
@@ -151,8 +156,8 @@ class Writer {
     AppendText("name", is_dispatch ? absl::StrCat(target, ": ", type) : "send");
     AppendText("cat", KindName(span.kind));
     absl::StrAppendFormat(&text_,
-                          ",\"args\":{\"trace\":\"%016x\",\"span\":\"%016x\",\"parent\":\"%016x\"",
-                          span.trace, span.span, span.parent_span);
+                          ",\"args\":{\"trace\":\"%s\",\"span\":\"%016x\",\"parent\":\"%016x\"",
+                          TraceText(span.trace), span.span, span.parent_span);
     AppendText("source", ActorName(span.source));
     AppendText("target", target);
     AppendText("type", type);

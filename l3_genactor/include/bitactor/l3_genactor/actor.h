@@ -286,6 +286,9 @@ class Actor {
   // An actor's time, ns since 1970, the same in every replay: the stamp of the message being
   // handled, or of a later one handled before. 0 in Init.
   uint64_t Now() const { return internal::CurrentCell().context_stamp_ns(); }
+  // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
+  // context.parent_id) makes their headers. In a replay the ids alone: a context is not journalled.
+  TraceContext trace_context() const { return internal::CurrentCell().trace_context(); }
   // 64 random bits, the same in every replay: a function of actor and message.
   uint64_t Random() {
     internal::ActorCell& cell = internal::CurrentCell();

@@ -29,6 +29,7 @@
 #include "bitactor/l3_genactor/exit_reason.h"
 #include "bitactor/l3_genactor/retry.h"
 #include "bitactor/l3_genactor/timer_lists.h"
+#include "bitactor/tracing/trace_context.h"
 
 namespace bitactor::internal {
 
@@ -110,6 +111,7 @@ struct Invocation {
   uint32_t source = 0;
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
+  uint8_t trace_flags = 0;  // kFlagUnsampled or 0, for what it causes
   uint32_t type = 0;
   uint64_t message_id = 0;
   uint64_t stamp_ns = 0;
@@ -153,6 +155,8 @@ class ActorCell final : public Endpoint {
   // The latest stamp handled since the fresh start, 0 before the first: an actor's time, which
   // never goes back.
   uint64_t context_stamp_ns() const { return context_stamp_ns_; }
+  // Where it is in its trace.
+  TraceContext trace_context() const;
   uint64_t NextMessageId() { return MakeMessageId(incarnation_, ++sequence_); }
   uint64_t sequence() const { return sequence_; }
 
@@ -251,6 +255,7 @@ class ActorCell final : public Endpoint {
   bool alive_ = false;  // the state is constructed
   bool ended_ = false;
   bool handler_ended_ = false;
+  uint8_t context_flags_ = 0;  // of the frame being handled: kFlagUnsampled or 0
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
 
