@@ -141,8 +141,8 @@ void Shard::RecordDeadLetter(const FrameHeader& header) {
   late_spans_.push_back(span);
 }
 
-void Shard::KeepSlow(const FrameHeader& header, uint64_t start_ns) {
-  SpanRecord span = SpanOf(header, SpanOutcome::kOk);
+void Shard::KeepSlow(const FrameHeader& header, uint64_t start_ns, bool is_overrun) {
+  SpanRecord span = SpanOf(header, is_overrun ? SpanOutcome::kOverrun : SpanOutcome::kOk);
   span.start_ns = start_ns;
   span.duration_ns = static_cast<uint32_t>(
       std::min<uint64_t>(port_.now_ns() - start_ns, std::numeric_limits<uint32_t>::max()));
@@ -626,10 +626,13 @@ HandleOutcome Shard::FinishWithoutSpan(Endpoint& endpoint, const Frame& frame, S
   without_span_ |= 1u << meter_.size();
   irregular_batch_ = true;
   const bool alone = meter_.empty();
+  const uint64_t overruns_before = endpoint.stats().overruns;
   if (meter_.Add(endpoint.stats()) || endpoint.latency != nullptr || block != nullptr) ReadClock();
   const uint64_t taken_ns = port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns : 0;
   if (endpoint.latency != nullptr) endpoint.latency->Record(taken_ns);
-  if (alone && meter_.empty() && taken_ns > state_->sampler.slow_ns()) KeepSlow(header, start_ns);
+  if (alone && meter_.empty() && taken_ns > state_->sampler.slow_ns()) {
+    KeepSlow(header, start_ns, endpoint.stats().overruns != overruns_before);
+  }
   delivered_.Add(1);
   if (block != nullptr) *block = {};
   taken_.Add(1);

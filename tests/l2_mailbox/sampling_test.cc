@@ -194,6 +194,7 @@ TEST_F(SamplingTest, WhatFailedWasDeadLetteredOrSlowLeavesASpanAllTheSame) {
   ASSERT_GE(spans.size(), 1u);
   EXPECT_EQ(spans[0].target, static_cast<uint32_t>(first_.id));
   EXPECT_EQ(spans[0].duration_ns, 2'000u);
+  EXPECT_EQ(spans[0].outcome, SpanOutcome::kOverrun) << "it is over its budget, too";
   EXPECT_TRUE(fabric_->Counters().AddUp());
 }
 

@@ -25,10 +25,26 @@ std::string Named(const std::map<uint32_t, std::string>& names, uint32_t number)
   return found != names.end() ? found->second : std::string();
 }
 
+// The name, or what stands for it where there is none. Any bytes.
+std::string ActorIn(const SpanNameTable& names, uint32_t actor) {
+  const std::string name = Named(names.actors, actor);
+  if (!name.empty()) return name;
+  return IsPort(ActorId{actor}) ? absl::StrCat("port ", actor & ~kPortIdBit)
+                                : absl::StrCat("actor ", actor);
+}
+
+std::string TypeIn(const SpanNameTable& names, uint32_t type) {
+  const std::string name = Named(names.types, type);
+  if (!name.empty()) return name;
+  const std::string known = pipeline::TypeNameOf(type);
+  if (!known.empty()) return known;
+  return type == 0 ? "no payload" : absl::StrFormat("%08x", type);
+}
+
 std::string WhatText(const SpanRecord& span, const SpanNameTable& names) {
-  return absl::CHexEscape(
-      absl::StrCat(TypeText(names, span.type), "  ", ActorText(names, span.source), " -> ",
-                   ActorText(names, span.target), "  ", MessageText(span.source, span.span)));
+  return absl::CHexEscape(absl::StrCat(TypeIn(names, span.type), "  ", ActorIn(names, span.source),
+                                       " -> ", ActorIn(names, span.target), "  ",
+                                       MessageText(span.source, span.span)));
 }
 
 // 32 digits of one that came from outside, else 16.
@@ -54,10 +70,10 @@ Json HopJson(const Hop& hop, const SpanNameTable& names) {
       {"span", SpanIdToHex(span.span)},
       {"parent_span", span.parent_span != 0 ? Json(SpanIdToHex(span.parent_span)) : Json()},
       {"source", span.source},
-      {"source_name", ActorText(names, span.source)},
+      {"source_name", ActorIn(names, span.source)},
       {"target", span.target},
-      {"target_name", ActorText(names, span.target)},
-      {"type", TypeText(names, span.type)},
+      {"target_name", ActorIn(names, span.target)},
+      {"type", TypeIn(names, span.type)},
       {"kind", std::string(KindName(static_cast<FrameKind>(span.kind)))},
       {"shard", span.shard},
       {"sent_ns", span.sent_ns},
@@ -141,21 +157,6 @@ Json TableJson(const std::vector<StatRow>& rows) {
 }
 
 }  // namespace
-
-std::string ActorText(const SpanNameTable& names, uint32_t actor) {
-  const std::string name = Named(names.actors, actor);
-  if (!name.empty()) return name;
-  return IsPort(ActorId{actor}) ? absl::StrCat("port ", actor & ~kPortIdBit)
-                                : absl::StrCat("actor ", actor);
-}
-
-std::string TypeText(const SpanNameTable& names, uint32_t type) {
-  const std::string name = Named(names.types, type);
-  if (!name.empty()) return name;
-  const std::string known = pipeline::TypeNameOf(type);
-  if (!known.empty()) return known;
-  return type == 0 ? "no payload" : absl::StrFormat("%08x", type);
-}
 
 std::string ChainsText(const TraceGraph& graph, std::span<const Chain> chains,
                        const SpanNameTable& names) {
@@ -261,8 +262,8 @@ std::string TraceStatText(const TraceStat& stat, uint64_t dropped, const SpanNam
                     stat.outcomes[i]);
   }
   text += "\n";
-  AppendTable("type", RowsOf(stat.by_type, names, &TypeText), rows, text);
-  AppendTable("actor", RowsOf(stat.by_actor, names, &ActorText), rows, text);
+  AppendTable("type", RowsOf(stat.by_type, names, &TypeIn), rows, text);
+  AppendTable("actor", RowsOf(stat.by_actor, names, &ActorIn), rows, text);
   return text;
 }
 
@@ -280,8 +281,8 @@ Json TraceStatJson(const TraceStat& stat, uint64_t dropped, const SpanNameTable&
           {"last_ns", stat.last_ns},
           {"outcomes", std::move(outcomes)},
           {"all", StatJson(stat.all)},
-          {"types", TableJson(RowsOf(stat.by_type, names, &TypeText))},
-          {"actors", TableJson(RowsOf(stat.by_actor, names, &ActorText))}};
+          {"types", TableJson(RowsOf(stat.by_type, names, &TypeIn))},
+          {"actors", TableJson(RowsOf(stat.by_actor, names, &ActorIn))}};
 }
 
 }  // namespace bitactor::cli

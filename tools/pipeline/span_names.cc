@@ -35,8 +35,9 @@ SpanNameTable NamesOf(System& system, const std::vector<SpanRecord>& spans) {
   for (const SpanRecord& span : spans) {
     add_actor(span.source);
     add_actor(span.target);
-    if (const std::optional<TraceRoot> root = system.fabric().trace_roots().Find(span.trace)) {
-      names.traces.try_emplace(span.trace, root->context);
+    if (!names.traces.contains(span.trace)) {
+      const std::optional<TraceRoot> root = system.fabric().trace_roots().Find(span.trace);
+      if (root.has_value()) names.traces[span.trace] = root->context;
     }
     if (!names.types.contains(span.type)) {
       if (const std::string name = TypeNameOf(span.type); !name.empty())

@@ -151,7 +151,7 @@ class Sender {
   // Sends the payload of `message`, which is being handled, on as it is. A block is shared.
   SendResult Forward(Address target, const Message& message);
   // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
-  // context.parent_id) makes their headers.
+  // context.parent_id) makes their headers. Its trace id is zero when the message belongs to no trace.
   TraceContext trace_context() const;
   // Answers the message being handled, which must be a call.
   template <typename M>

@@ -242,7 +242,8 @@ class Shard final : public Poller {
   // As of now, without a duration.
   SpanRecord SpanOf(const FrameHeader& header, SpanOutcome outcome) const;
   void RecordDeadLetter(const FrameHeader& header);
-  void KeepSlow(const FrameHeader& header, uint64_t start_ns);
+  // After a dispatch that was metered alone and is over.
+  void KeepSlow(const FrameHeader& header, uint64_t start_ns, bool is_overrun);
   static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);

@@ -287,7 +287,8 @@ class Actor {
   // handled, or of a later one handled before. 0 in Init.
   uint64_t Now() const { return internal::CurrentCell().context_stamp_ns(); }
   // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
-  // context.parent_id) makes their headers. In a replay the ids alone: a context is not journalled.
+  // context.parent_id) makes their headers. Its trace id is zero where there is none, as in Init. In
+  // a replay there are the ids alone: the rest is not journalled, so it may not decide anything.
   TraceContext trace_context() const { return internal::CurrentCell().trace_context(); }
   // 64 random bits, the same in every replay: a function of actor and message.
   uint64_t Random() {
