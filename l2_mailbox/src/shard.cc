@@ -85,6 +85,8 @@ void Shard::ReadClock() {
   const uint64_t each_ns = state_->clock->NanosIn(batch.cycles_each);
   const auto duration_ns =
       static_cast<uint32_t>(std::min<uint64_t>(each_ns, std::numeric_limits<uint32_t>::max()));
+  if (irregular_batch_) [[unlikely]]
+    return CloseIrregularBatch(batch, start_ns, each_ns, duration_ns);
   for (size_t i = 0; i < batch.dispatches; ++i) {
     SpanRecord& span = spans_.Latest(batch.dispatches - i);
     span.start_ns = start_ns + i * each_ns;
@@ -94,6 +96,57 @@ void Shard::ReadClock() {
     SpanRecord& span = spans_.Latest(1);
     if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
   }
+}
+
+void Shard::CloseIrregularBatch(const BatchMeter::Batch& batch, uint64_t start_ns, uint64_t each_ns,
+                                uint32_t duration_ns) {
+  irregular_batch_ = false;
+  const uint32_t without_span = std::exchange(without_span_, 0);
+  uint64_t nth = 0;
+  for (size_t i = batch.dispatches; i-- > 0;) {
+    if ((without_span >> i & 1) != 0) continue;
+    SpanRecord& span = spans_.Latest(++nth);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+    if (batch.over && batch.dispatches == 1 && span.outcome == SpanOutcome::kOk) {
+      span.outcome = SpanOutcome::kOverrun;
+    }
+  }
+  for (const SpanRecord& span : late_spans_) spans_.Record(span);
+  late_spans_.clear();
+}
+
+SpanRecord Shard::SpanOf(const FrameHeader& header, SpanOutcome outcome) const {
+  return {.trace = header.trace,
+          .span = SpanIdOf(header.source, header.message_id),
+          .parent_span = header.parent_span,
+          .sent_ns = header.stamp_ns,
+          .start_ns = std::max(port_.now_ns(), header.stamp_ns),
+          .source = header.source,
+          .target = header.target,
+          .type = header.type,
+          .shard = static_cast<uint16_t>(index_),
+          .kind = static_cast<uint8_t>(header.kind),
+          .outcome = outcome};
+}
+
+void Shard::RecordDeadLetter(const FrameHeader& header) {
+  const SpanRecord span = SpanOf(header, SpanOutcome::kDeadLettered);
+  if (meter_.empty()) {
+    spans_.Record(span);
+    return;
+  }
+  // The spans of the open batch have to be the last ones until it is closed.
+  irregular_batch_ = true;
+  late_spans_.push_back(span);
+}
+
+void Shard::KeepSlow(const FrameHeader& header, uint64_t start_ns, bool is_overrun) {
+  SpanRecord span = SpanOf(header, is_overrun ? SpanOutcome::kOverrun : SpanOutcome::kOk);
+  span.start_ns = start_ns;
+  span.duration_ns = static_cast<uint32_t>(
+      std::min<uint64_t>(port_.now_ns() - start_ns, std::numeric_limits<uint32_t>::max()));
+  spans_.Record(span);
 }
 
 bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
@@ -528,6 +581,10 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                     ? endpoint.Handle(frame, *this)
                                     : endpoint.HandleBlock(frame, block->bytes(), *this);
 
+  const bool leaves_span = (header.flags & kFlagUnsampled) == 0 || MustLeaveSpan(header, outcome);
+  if (!leaves_span) [[unlikely]] {
+    return FinishWithoutSpan(endpoint, frame, block);
+  }
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
   span.span = SpanIdOf(header.source, header.message_id);
@@ -561,6 +618,25 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   if (block != nullptr) *block = {};
   taken_.Add(1);
   return outcome;
+}
+
+HandleOutcome Shard::FinishWithoutSpan(Endpoint& endpoint, const Frame& frame, SharedBlock* block) {
+  const FrameHeader& header = frame.header;
+  const uint64_t start_ns = port_.now_ns();
+  without_span_ |= 1u << meter_.size();
+  irregular_batch_ = true;
+  const bool alone = meter_.empty();
+  const uint64_t overruns_before = endpoint.stats().overruns;
+  if (meter_.Add(endpoint.stats()) || endpoint.latency != nullptr || block != nullptr) ReadClock();
+  const uint64_t taken_ns = port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns : 0;
+  if (endpoint.latency != nullptr) endpoint.latency->Record(taken_ns);
+  if (alone && meter_.empty() && taken_ns > state_->sampler.slow_ns()) {
+    KeepSlow(header, start_ns, endpoint.stats().overruns != overruns_before);
+  }
+  delivered_.Add(1);
+  if (block != nullptr) *block = {};
+  taken_.Add(1);
+  return HandleOutcome::kDone;
 }
 
 void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
@@ -604,13 +680,17 @@ void Shard::End(const Frame& frame) {
 void Shard::CountDeadLetter(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
   if (stats_ != nullptr) stats_->CountRefusal(ActorId{frame.header.target});
+  // What was handled has its span.
+  if (cause != DeadLetterCause::kHandlerFailed && cause != DeadLetterCause::kUnhandled) {
+    RecordDeadLetter(frame.header);
+  }
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
 }
 
 void Shard::AnswerError(const Frame& frame, const absl::Status& status) {
   Envelope reply = AnswerTo(frame);
-  reply.flags = kFlagError;
+  reply.flags |= kFlagError;
   reply.type = TypeId<ErrorReply>();
   port_.Send(reply, ErrorReply::Of(status));
 }
@@ -651,6 +731,7 @@ Envelope Shard::AnswerTo(const Frame& frame) {
       ActorId{awaited ? static_cast<uint32_t>(frame.header.correlation_id) : frame.header.source};
   reply.message_id = port_.NextMessageId();
   reply.correlation_id = frame.header.message_id;
+  reply.flags = frame.header.flags & kFlagUnsampled;
   reply.trace = frame.header.trace;
   reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
   return reply;

@@ -116,6 +116,7 @@ absl::Status ActorCell::StartFresh() {
   context_stamp_ns_ = 0;  // replay knows no other time than that of messages
   context_trace_ = 0;
   context_span_ = 0;
+  context_flags_ = 0;
   invocation_ = Invocation{};
   try {
     construct_(state());
@@ -178,6 +179,7 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
   context_stamp_ns_ = std::max(context_stamp_ns_, header.stamp_ns);
   context_trace_ = header.trace;
   context_span_ = SpanIdOf(header.source, header.message_id);
+  context_flags_ = header.flags & kFlagUnsampled;
   try {
     switch (header.kind) {
       case FrameKind::kReply:
@@ -191,9 +193,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
         if (extras_ != nullptr || (header.flags & kFlagSignal) != 0) [[unlikely]] {
           if (!BeginWithExtras(frame)) break;
         }
-        invocation_ = {header.source,   header.kind,        false,
-                       header.type,     header.deadline_us, header.message_id,
-                       header.stamp_ns, header.trace,       context_span_};
+        invocation_ = {
+            header.source,      header.kind,       false,           context_flags_, header.type,
+            header.deadline_us, header.message_id, header.stamp_ns, header.trace,   context_span_};
         if (copied_before_messages()) std::memcpy(backup(), state(), cls_.state_bytes);
         handled = cls_.dispatch(*this, state(), frame);
     }
@@ -211,6 +213,11 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
     return std::nullopt;
   }
   return TakeFailure();
+}
+
+TraceContext ActorCell::trace_context() const {
+  const bool sampled = (context_flags_ & kFlagUnsampled) == 0;
+  return runtime_.shard().state().trace_roots.ContextAt(context_trace_, context_span_, sampled);
 }
 
 void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {
@@ -235,7 +242,7 @@ void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool
 void ActorCell::SendKept(uint64_t message_id, const KeptMessage& message) {
   Envelope envelope;
   envelope.kind = FrameKind::kSystem;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = Address{id(), generation, {}};
   envelope.message_id = message_id;

@@ -26,6 +26,7 @@ void Waiter::Fire(ShardRuntime& runtime) {
   envelope.target = Address{cell_->id(), cell_->generation, {}};
   envelope.message_id = timer_id_;
   envelope.correlation_id = timer_id_;
+  envelope.flags = cell_->invocation().trace_flags;
   envelope.trace = cell_->invocation().trace;
   envelope.parent_span = cell_->invocation().span;
   runtime.port().SendBytes(envelope, nullptr, 0);

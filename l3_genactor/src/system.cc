@@ -149,7 +149,7 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
   // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | (frame.header.flags & kFlagUnsampled);
   envelope.source = shard.port().id();
   envelope.target.id = ActorId{frame.header.source};
   envelope.message_id = shard.port().NextMessageId();

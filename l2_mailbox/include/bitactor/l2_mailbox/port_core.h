@@ -70,6 +70,7 @@ class PortCore {
   PortCore(FabricState* state, uint32_t index, bool is_shard, uint32_t source = 0)
       : state_(state), index_(index), is_shard_(is_shard), source_(source), lanes_(state->shards) {}
 
+  FabricState& state() const { return *state_; }
   uint32_t index() const { return index_; }
   uint32_t source() const { return source_; }
   uint32_t id() const { return kPortIdBit | index_; }

@@ -231,6 +231,23 @@ class Shard final : public Poller {
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
                                               Position position, SharedBlock* block);
+  // What becomes of a message that was handled well and whose trace is not sampled.
+  [[gnu::noinline]] HandleOutcome FinishWithoutSpan(Endpoint& endpoint, const Frame& frame,
+                                                    SharedBlock* block);
+  // Of a message whose trace is not sampled.
+  bool MustLeaveSpan(const FrameHeader& header, HandleOutcome outcome) const {
+    return outcome != HandleOutcome::kDone ||
+           (port_.now_ns() > header.stamp_ns &&
+            port_.now_ns() - header.stamp_ns > state_->sampler.slow_ns());
+  }
+  // As ReadClock() does, where dispatches of the batch have no span or other spans wait for its end.
+  [[gnu::noinline]] void CloseIrregularBatch(const BatchMeter::Batch& batch, uint64_t start_ns,
+                                             uint64_t each_ns, uint32_t duration_ns);
+  // As of now, without a duration.
+  SpanRecord SpanOf(const FrameHeader& header, SpanOutcome outcome) const;
+  void RecordDeadLetter(const FrameHeader& header);
+  // After a dispatch that was metered alone and is over.
+  void KeepSlow(const FrameHeader& header, uint64_t start_ns, bool is_overrun);
   static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
@@ -257,6 +274,11 @@ class Shard final : public Poller {
   std::unique_ptr<HeldAnswers> held_answers_;  // null: at level process
   SpanRing spans_;
   BatchMeter meter_;
+  // Of the open batch: S1  its dispatches have the last spans of the ring, in their order, but for those
+  // whose bit is set in without_span_. Spans of others wait in late_spans_ until it is closed.
+  bool irregular_batch_ = false;  // either is the case
+  uint32_t without_span_ = 0;     // bit i: the batch's i-th dispatch
+  std::vector<SpanRecord> late_spans_;
   bool clock_is_fresh_ = false;
   uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
   StatsPublisher* stats_ = nullptr;

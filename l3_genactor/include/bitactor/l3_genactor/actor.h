@@ -399,6 +399,10 @@ class Actor {
   // When nobody waits any more for what this handler does, ns since 1970; 0: nothing is said. Calls made
   // here end by then.
   uint64_t Deadline() const { return internal::CurrentCell().invocation().deadline_ns(); }
+  // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
+  // context.parent_id) makes their headers. Its trace id is zero where there is none, as in Init. In
+  // a replay there are the ids alone: the rest is not journalled, so it may not decide anything.
+  TraceContext trace_context() const { return internal::CurrentCell().trace_context(); }
   // 64 random bits, the same in every replay: a function of actor and message.
   uint64_t Random() {
     internal::ActorCell& cell = internal::CurrentCell();

@@ -34,6 +34,7 @@
 #include "bitactor/l3_genactor/exit_reason.h"
 #include "bitactor/l3_genactor/retry.h"
 #include "bitactor/l3_genactor/timer_lists.h"
+#include "bitactor/tracing/trace_context.h"
 
 namespace bitactor::internal {
 
@@ -125,6 +126,7 @@ struct Invocation {
   uint32_t source = 0;
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
+  uint8_t trace_flags = 0;  // kFlagUnsampled or 0, for what it causes
   uint32_t type = 0;
   uint32_t deadline_us = 0;
   uint64_t message_id = 0;
@@ -206,7 +208,10 @@ class ActorCell final : public Endpoint {
   // never goes back.
   uint64_t context_stamp_ns() const { return context_stamp_ns_; }
   uint64_t context_trace() const { return context_trace_; }
+  uint8_t context_flags() const { return context_flags_; }
   uint64_t context_span() const { return context_span_; }
+  // Where it is in its trace.
+  TraceContext trace_context() const;
   uint64_t NextMessageId() { return MakeMessageId(incarnation_, ++sequence_); }
   uint64_t sequence() const { return sequence_; }
 
@@ -379,6 +384,7 @@ class ActorCell final : public Endpoint {
   bool ends_by_signal_ = false;
   bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
   bool was_started_ = false;     // in this run of the program
+  uint8_t context_flags_ = 0;    // of the frame being handled: kFlagUnsampled or 0
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used

@@ -162,8 +162,9 @@ class ActorExtras {
     uint64_t message_id = 0;  // of the next firing
     uint64_t delay_ns = 0;
     uint64_t period_ns = 0;
-    uint64_t due_ns = 0;  // 0: counts from the first message, or from when it is armed
-    bool fired = false;   // the firing is on its way
+    uint64_t due_ns = 0;      // 0: counts from the first message, or from when it is armed
+    bool fired = false;       // the firing is on its way
+    uint8_t trace_flags = 0;  // of what it was armed by: kFlagUnsampled or 0
     uint64_t trace = 0;
     uint64_t span = 0;
     KeptMessage message;

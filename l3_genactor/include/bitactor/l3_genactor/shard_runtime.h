@@ -108,7 +108,7 @@ SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64
                            uint32_t deadline_us) {
   Envelope envelope;
   envelope.kind = kind;
-  envelope.flags = flags;
+  envelope.flags = flags | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = target;
   envelope.message_id = message_id;
