@@ -260,7 +260,7 @@ void ActorCell::Record(CrashAction action, bool crashed) {
   if (crashed) {
     record.source = invocation_.source;
     record.message_id = invocation_.message_id;
-    if (crashes != nullptr) (*crashes)[{record.source, record.message_id}] = sequence_;
+    if (durable_) MakeHistory().crashes[{record.source, record.message_id}] = sequence_;
   }
   runtime_.shard().JournalSystemRecord(TypeId<CrashRecord>(), static_cast<uint32_t>(id()), &record,
                                        sizeof(record));
@@ -316,7 +316,7 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
   if ((frame.header.flags & kFlagBlock) != 0) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind);
   const auto crashed = [this](uint32_t source, uint64_t message_id) {
-    return crashes != nullptr && crashes->contains({source, message_id});
+    return history_ != nullptr && history_->crashes.contains({source, message_id});
   };
   if (begins && runtime_.send_mode() == SendMode::kSuppressed &&
       crashed(frame.header.source, frame.header.message_id)) {

@@ -18,7 +18,14 @@ LatencyHistogram& ShardRuntime::LatencyOf(uint32_t class_type) {
   return *histogram;
 }
 
+void ShardRuntime::AskForSnapshot() {
+  snapshot_due_ = shard_.journal()->appended() + system_.snapshot_every();
+  system_.AskForSnapshot();
+}
+
 size_t ShardRuntime::Poll() {
+  if (snapshot_due_ != kNever && shard_.journal()->appended() >= snapshot_due_) [[unlikely]]
+    AskForSnapshot();
   const uint64_t next_ns = timers_.NextDeadlineNs();
   if (next_ns == std::numeric_limits<uint64_t>::max()) [[likely]]
     return 0;
@@ -52,8 +59,35 @@ uint64_t ShardRuntime::NextDeadlineNs() {
   return next_ns > offset_ns ? next_ns - offset_ns : 0;
 }
 
+absl::Status ShardRuntime::BeginHistory(ActorCell& cell) {
+  cell.BeginReplay();
+  const ActorHistory* const history = cell.history();
+  if (history == nullptr || history->base == nullptr) return cell.StartFresh();
+  const ModeScope suppressed(*this, SendMode::kSuppressed);
+  return cell.Load(*history->base);
+}
+
+void ShardRuntime::SendOutbox(const ActorSnapshot& snapshot) {
+  for (const OutboxFrame& frame : snapshot.outbox) {
+    const FrameHeader& header = frame.header;
+    Envelope envelope;
+    envelope.kind = header.kind;
+    envelope.flags = header.flags & static_cast<uint8_t>(~kFlagBlock);
+    envelope.priority = static_cast<Priority>(header.priority);
+    envelope.source = header.source;
+    envelope.target = Address{ActorId{header.target}, header.target_generation, {}};
+    envelope.message_id = header.message_id;
+    envelope.correlation_id = header.correlation_id;
+    envelope.trace = header.trace;
+    envelope.parent_span = header.parent_span;
+    envelope.type = header.type;
+    envelope.deadline_us = header.deadline_us;
+    if (MaySend(envelope)) port().SendAnyBytes(envelope, frame.payload);
+  }
+}
+
 absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
-  ActorHistory* history = system_.HistoryOf(cell.id());
+  const ActorHistory* const history = cell.history();
   if (history == nullptr) return absl::OkStatus();
   Recovery::Reader reader = system_.NewHistoryReader();
   for (size_t i = 0; i < count; ++i) {
@@ -64,8 +98,7 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
       // The state before message i: everything before it again, without sending.
       const ModeScope suppressed(*this, SendMode::kSuppressed);
       const uint64_t sequence = cell.sequence();
-      cell.BeginReplay();
-      restored = cell.StartFresh();
+      restored = BeginHistory(cell);
       if (restored.ok()) restored = ApplyRecovered(cell, i);
       cell.SetSequence(sequence);
     });
@@ -87,7 +120,12 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
 absl::Status ShardRuntime::ApplyThisBoot(ActorCell& cell) {
   Journal* journal = shard_.journal();
   if (journal == nullptr) return absl::OkStatus();
-  History history = journal->Replay({.from = shard_.first_position()});
+  Position from = shard_.first_position();
+  if (cell.history() != nullptr && cell.history()->base != nullptr &&
+      cell.history()->base->at.boot == system_.fabric().boot()) {
+    from = cell.history()->base->at.position;
+  }
+  History history = journal->Replay({.from = from});
   for (const Record& record : history) {
     if (record.frame().header.target != static_cast<uint32_t>(cell.id())) continue;
     if (cell.Apply(record.frame(), [] {}).has_value()) {
@@ -102,11 +140,9 @@ absl::Status ShardRuntime::ApplyThisBoot(ActorCell& cell) {
 
 absl::Status ShardRuntime::RestoreFromJournal(ActorCell& cell) {
   const ModeScope suppressed(*this, SendMode::kSuppressed);
-  cell.BeginReplay();
-  if (absl::Status status = cell.StartFresh(); !status.ok()) return status;
-  const ActorHistory* history = system_.HistoryOf(cell.id());
-  if (history != nullptr) {
-    if (absl::Status status = ApplyRecovered(cell, history->frames.size()); !status.ok()) {
+  if (absl::Status status = BeginHistory(cell); !status.ok()) return status;
+  if (cell.history() != nullptr) {
+    if (absl::Status status = ApplyRecovered(cell, cell.history()->frames.size()); !status.ok()) {
       return status;
     }
   }
@@ -114,17 +150,17 @@ absl::Status ShardRuntime::RestoreFromJournal(ActorCell& cell) {
 }
 
 absl::Status ShardRuntime::Recover(ActorCell& cell) {
-  ActorHistory* history = system_.HistoryOf(cell.id());
-  const bool has_history = history != nullptr && !history->frames.empty();
-  {
-    const ModeScope mode(*this, system_.replaying() ? SendMode::kSuppressed
-                                : has_history       ? SendMode::kUnlessTaken
-                                                    : SendMode::kLive);
+  const ActorHistory* const history = cell.history();
+  if (history == nullptr || (history->frames.empty() && history->base == nullptr)) {
+    const ModeScope mode(*this, system_.replaying() ? SendMode::kSuppressed : SendMode::kLive);
     if (absl::Status status = cell.StartFresh(); !status.ok()) return status;
-    if (has_history) {
-      if (absl::Status status = ApplyRecovered(cell, history->frames.size()); !status.ok()) {
-        return status;
-      }
+  } else {
+    const ModeScope mode(*this,
+                         system_.replaying() ? SendMode::kSuppressed : SendMode::kUnlessTaken);
+    if (absl::Status status = BeginHistory(cell); !status.ok()) return status;
+    if (history->base != nullptr) SendOutbox(*history->base);
+    if (absl::Status status = ApplyRecovered(cell, history->frames.size()); !status.ok()) {
+      return status;
     }
   }
   if (system_.replaying()) return absl::OkStatus();

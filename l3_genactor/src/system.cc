@@ -9,6 +9,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/digest.h"
+#include "bitactor/persistence/journal_reader.h"
+#include "bitactor/persistence/journal_verify.h"
 
 namespace bitactor {
 
@@ -74,11 +76,27 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
   FabricOptions fabric = std::move(options.fabric);
   fabric.shards = options.shards;
   fabric.journal_dir = options.durable;
+  system->snapshot_every_ = options.snapshot_every;
+  fabric.recover_from = [&]() -> absl::StatusOr<std::map<uint32_t, JournalPlace>> {
+    if (!options.from_snapshots) return std::map<uint32_t, JournalPlace>();
+    system->found_ = internal::FindSnapshot(*system->files_, system->journal_dir_);
+    if (!system->found_.snapshot.has_value()) return std::map<uint32_t, JournalPlace>();
+    system->recovery_.BeginWith(std::exchange(system->found_.snapshot->actors, {}));
+    return system->found_.snapshot->need_from;
+  };
   fabric.on_recovered = [&system](const RecoveredFrame& recovered) {
     ++system->recovered_frames_;
     system->recovery_.Note(recovered);
   };
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
+  if (!system->journal_dir_.empty()) {
+    system->snapshotter_ = std::make_unique<internal::Snapshotter>(
+        system.get(), system->files_, system->journal_dir_, system->found_, options.keep_history);
+    for (uint32_t i = 0; i < system->fabric_->shards(); ++i) {
+      system->fabric_->RunOnShard(
+          i, [&] { system->runtimes_[i]->SnapshotEvery(options.snapshot_every); });
+    }
+  }
   return system;
 }
 
@@ -87,31 +105,75 @@ absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
   system->replaying_ = true;
   system->files_ = spec.files;
   system->journal_dir_ = spec.journal_dir;
+  std::map<uint32_t, internal::NameRecord> names;
+  if (absl::Status status = system->ReadPast(spec, names); !status.ok()) return status;
+  FabricOptions fabric;
+  fabric.threads = false;
+  if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
+  for (const auto& [id, name] : names) system->fabric_->AdoptName(name);
+  return system;
+}
+
+absl::Status System::ReadPast(const ReplaySpec& spec,
+                              std::map<uint32_t, internal::NameRecord>& names) {
   std::optional<internal::Cut> cut;
+  std::map<uint32_t, internal::Cut::End> ends;
   if (spec.until.has_value()) {
     absl::StatusOr<internal::Cut> at =
         internal::Cut::At(*spec.files, spec.journal_dir, *spec.until);
     if (!at.ok()) return at.status();
     cut = *at;
+    absl::StatusOr<std::map<uint32_t, internal::Cut::End>> found =
+        cut->Ends(*spec.files, spec.journal_dir);
+    if (!found.ok()) return found.status();
+    ends = *std::move(found);
   }
-  std::vector<internal::NameRecord> names;
-  const absl::Status scanned =
-      ScanJournals(*spec.files, spec.journal_dir, [&](const RecoveredFrame& recovered) {
-        if (cut.has_value() && !cut->Contains(recovered)) return false;
-        ++system->recovered_frames_;
-        system->recovery_.Note(recovered);
-        const FrameHeader& header = recovered.frame.header;
-        if (header.kind == FrameKind::kSystem && header.type == TypeId<internal::NameRecord>()) {
-          names.push_back(Message(recovered.frame).As<internal::NameRecord>());
-        }
-        return true;
-      });
-  if (!scanned.ok()) return scanned;
-  FabricOptions fabric;
-  fabric.threads = false;
-  if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
-  for (const internal::NameRecord& name : names) system->fabric_->AdoptName(name);
-  return system;
+  if (spec.from_snapshots) {
+    found_ =
+        internal::FindSnapshot(*spec.files, spec.journal_dir, cut.has_value() ? &ends : nullptr);
+  }
+  std::map<uint32_t, JournalPlace> from;
+  if (found_.snapshot.has_value()) {
+    recovery_.BeginWith(std::exchange(found_.snapshot->actors, {}));
+    for (const internal::NameRecord& name : found_.snapshot->names) names[name.id] = name;
+    from = found_.snapshot->need_from;
+  }
+  const auto visit = [&](const RecoveredFrame& recovered) {
+    if (cut.has_value() && !cut->Contains(recovered)) return false;
+    ++recovered_frames_;
+    recovery_.Note(recovered);
+    const FrameHeader& header = recovered.frame.header;
+    if (header.kind == FrameKind::kSystem && header.type == TypeId<internal::NameRecord>()) {
+      const auto name = Message(recovered.frame).As<internal::NameRecord>();
+      names[name.id] = name;
+    }
+    return true;
+  };
+  absl::StatusOr<std::vector<uint32_t>> journals = ListShardJournals(*spec.files, spec.journal_dir);
+  if (!journals.ok()) return journals.status();
+  if (journals->empty()) return internal::NoJournalsError(spec.journal_dir);
+  for (const uint32_t journal : *journals) {
+    const std::string dir = ShardJournalDir(spec.journal_dir, journal);
+    absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, *spec.files);
+    if (!reader.ok()) return reader.status();
+    const auto place = from.find(journal);
+    if (place == from.end()) {
+      absl::StatusOr<JournalStat> stat = StatJournal(dir, *spec.files);
+      if (!stat.ok()) return stat.status();
+      if (stat->first > Position::Begin()) {
+        return absl::DataLossError(absl::StrCat(dir, ": the records before position ",
+                                                stat->first.ToString(),
+                                                " were removed, and no snapshot tells what they "
+                                                "did up to the place asked for; ask for a "
+                                                "later one"));
+      }
+    }
+    const JournalPlace begin = place != from.end() ? place->second : JournalPlace{};
+    const absl::Status scanned =
+        internal::ScanJournal(*reader, journal, begin.position, begin.boot, visit);
+    if (!scanned.ok()) return scanned;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status System::StartFabric(FabricOptions options) {
@@ -227,10 +289,17 @@ absl::StatusOr<Address> System::SpawnCell(const ActorClass& cls, std::string_vie
     cell->SetIdentity(std::string(name), durable,
                       durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
     cell->latency = &runtime.LatencyOf(cls.type);
-    if (internal::ActorHistory* history = recovery_.HistoryOf(address->id)) {
-      cell->crashes = &history->crashes;
+    if (ended_before) {
+      // What was before is another life; its journal goes on from here.
+      auto ended = std::make_shared<internal::ActorSnapshot>();
+      ended->id = static_cast<uint32_t>(address->id);
+      ended->at = {fabric_->boot(), owner,
+                   shard.journal() != nullptr ? shard.journal()->tail() : Position()};
+      ended->sequence = sequence;
+      ended->ended = true;
+      if (durable) cell->MakeHistory().base = std::move(ended);
     } else {
-      cell->crashes = &cell->own_crashes();
+      cell->SetHistory(recovery_.HistoryOf(address->id));
     }
     status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
     if (!status.ok()) return;
@@ -338,8 +407,33 @@ Port& System::ThreadPort() {
   return *thread_ports_.back();
 }
 
+absl::Status System::CheckSnapshots() const {
+  if (snapshotter_ != nullptr && !fabric_->stopped()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      replaying_                ? "a replay takes no snapshots and removes nothing"
+      : snapshotter_ != nullptr ? "the system has stopped: snapshots are of a running one"
+                                : "nothing is journalled: name a folder in SystemOptions::durable");
+}
+
+absl::StatusOr<SnapshotReport> System::Snapshot() {
+  if (absl::Status status = CheckSnapshots(); !status.ok()) return status;
+  return snapshotter_->Take();
+}
+
+absl::StatusOr<std::vector<RetentionReport>> System::Retain(const RetentionOptions& options) {
+  if (absl::Status status = CheckSnapshots(); !status.ok()) return status;
+  return snapshotter_->Retain(options);
+}
+
+absl::Status System::SnapshotStatus() const {
+  return snapshotter_ != nullptr ? snapshotter_->last_status() : found_.not_used;
+}
+
+void System::AskForSnapshot() { snapshotter_->Ask(); }
+
 absl::Status System::Stop() {
   if (fabric_ == nullptr) return absl::OkStatus();
+  if (snapshotter_ != nullptr) snapshotter_->Stop();
   return fabric_->Stop();
 }
 

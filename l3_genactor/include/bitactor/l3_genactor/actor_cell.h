@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "bitactor/l1_core/frame.h"
@@ -23,6 +22,7 @@
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/system_records.h"
+#include "bitactor/l3_genactor/actor_history.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
@@ -30,23 +30,16 @@
 #include "bitactor/l3_genactor/retry.h"
 #include "bitactor/l3_genactor/timer_lists.h"
 
+namespace bitactor {
+class StateReader;
+class StateWriter;
+}  // namespace bitactor
+
 namespace bitactor::internal {
 
 class ActorCell;
 class ShardRuntime;
 class Supervisor;
-
-// A message that crashed its actor, in a journal: replay passes over it.
-struct MessageKey {
-  uint32_t source;
-  uint64_t message_id;
-
-  friend bool operator==(const MessageKey&, const MessageKey&) = default;
-  template <typename H>
-  friend H AbslHashValue(H h, const MessageKey& k) {
-    return H::combine(std::move(h), k.source, k.message_id);
-  }
-};
 
 // What the runtime knows of an actor's class. One constant per class.
 struct ActorClass {
@@ -60,6 +53,10 @@ struct ActorClass {
   void (*init)(ActorCell& cell, void* state);
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
+  // The state as a snapshot keeps it; null: it cannot be brought back from bytes.
+  uint64_t layout;
+  void (*write_state)(const void* state, StateWriter& writer);
+  void (*read_state)(void* state, StateReader& reader);
 };
 
 // A handler that is suspended or running as a coroutine.
@@ -187,6 +184,7 @@ class ActorCell final : public Endpoint {
   uint64_t AddMonitor(Address target);
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
+  const void* state() const { return reinterpret_cast<const std::byte*>(this) + kStateOffset; }
   void FoldInto(Digest& digest) { cls_.digest(state(), digest); }
 
   // Set-up, by the runtime.
@@ -214,9 +212,25 @@ class ActorCell final : public Endpoint {
   const std::string& name() const { return name_; }
   bool durable() const { return durable_; }
   Supervisor* supervisor = nullptr;
-  using Crashes = absl::flat_hash_map<MessageKey, uint64_t>;
-  Crashes* crashes = nullptr;  // the messages it crashed at, with the sequence to go on with
-  Crashes& own_crashes() { return own_crashes_; }
+
+  // Whether a snapshot could hold it as it is now: its class can be saved, and no handler is
+  // suspended. Between dispatches.
+  bool MayBeCaptured() const { return cls_.write_state != nullptr && running_ == nullptr; }
+  // REQUIRES: MayBeCaptured().
+  std::shared_ptr<ActorSnapshot> Capture(const FrameRef& at) const;
+  // Becomes what the snapshot holds, without sending. REQUIRES: SendMode::kSuppressed.
+  absl::Status Load(const ActorSnapshot& snapshot);
+  // Null: none yet.
+  ActorHistory* history() const { return history_; }
+  ActorHistory& MakeHistory() {
+    if (history_ == nullptr) {
+      own_history_ = std::make_unique<ActorHistory>();
+      history_ = own_history_.get();
+    }
+    return *history_;
+  }
+  // One that outlives it.
+  void SetHistory(ActorHistory* history) { history_ = history; }
 
  private:
   struct Monitor {
@@ -240,6 +254,9 @@ class ActorCell final : public Endpoint {
   void EndHandler();
   void Conclude(const ExitReason& reason, bool crashed);
   absl::Status Restore();
+  // What the runtime keeps beside the state, for a snapshot.
+  void SaveContext(StateWriter& writer) const;
+  void LoadContext(StateReader& reader);
   void Record(CrashAction action, bool crashed);
   void* backup() { return static_cast<std::byte*>(state()) + (cls_.state_bytes + 15) / 16 * 16; }
 
@@ -267,7 +284,8 @@ class ActorCell final : public Endpoint {
   std::optional<ExitReason> pending_crash_;
 
   std::vector<Monitor> monitors_;
-  Crashes own_crashes_;
+  ActorHistory* history_ = nullptr;
+  std::unique_ptr<ActorHistory> own_history_;  // of one that the journals did not know at the start
   std::unique_ptr<absl::node_hash_map<uint32_t, Guard>> guards_;  // by target
 
   friend class Waiter;

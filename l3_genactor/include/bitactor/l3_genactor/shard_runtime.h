@@ -49,6 +49,9 @@ class ShardRuntime final : public Poller {
   // taken.
   absl::Status Recover(ActorCell& cell);
 
+  // Asks for a snapshot after so many records of its journal, and again and again; 0: never.
+  void SnapshotEvery(uint64_t records) { snapshot_due_ = records == 0 ? kNever : records; }
+
   LatencyHistogram& LatencyOf(uint32_t class_type);
   const absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>>& latencies() const {
     return latencies_;
@@ -75,12 +78,20 @@ class ShardRuntime final : public Poller {
     const SendMode before_;
   };
 
+  static constexpr uint64_t kNever = ~uint64_t{0};
+
+  // The state in which its history begins: from its snapshot, or Init.
+  absl::Status BeginHistory(ActorCell& cell);
+  // What its targets had not taken when the snapshot was made, and have not since.
+  void SendOutbox(const ActorSnapshot& snapshot);
+  [[gnu::noinline]] void AskForSnapshot();
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
 
   System& system_;
   Shard& shard_;
   SendMode send_mode_ = SendMode::kLive;
+  uint64_t snapshot_due_ = kNever;  // asked for when its journal has so many records of this start
   TimerLists timers_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>> latencies_;
 };

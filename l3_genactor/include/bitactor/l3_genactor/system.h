@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "bitactor/l3_genactor/handle.h"
 #include "bitactor/l3_genactor/recovery.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
+#include "bitactor/l3_genactor/snapshotter.h"
 #include "bitactor/l3_genactor/supervision.h"
 #include "bitactor/l3_genactor/supervisor.h"
 #include "bitactor/tracing/latency_histogram.h"
@@ -36,6 +38,14 @@ struct SystemOptions {
   // With it every actor is durable: a restart brings back the state from before the crash, and the
   // next start of the program the whole system.
   std::string durable = {};
+  // A snapshot of all actors after so many records of a shard's journal, so that the next start replays
+  // what came later alone; 0: only when Snapshot() is called. See docs/l3_genactor.md for what an actor
+  // has to offer.
+  uint64_t snapshot_every = 0;
+  // False: after each of these, records that no snapshot needs are removed.
+  bool keep_history = true;
+  // False: every actor begins at Init and replays all of its history, as if there were no snapshot.
+  bool from_snapshots = true;
   // The rest is the fabric's: lane sizes, budgets, clocks, threads. Its shards and journal_dir are
   // taken from above.
   FabricOptions fabric = {};
@@ -46,6 +56,7 @@ struct ReplaySpec {
   std::string journal_dir = {};
   std::optional<Place> until = {};  // the state before this frame; unset: all of it
   FileSystem* files = &PosixFiles();
+  bool from_snapshots = true;  // as SystemOptions::from_snapshots
 };
 
 // A durable actor that journals know of.
@@ -112,6 +123,19 @@ class System {
   // in the order of ids.
   std::vector<RecoveredActor> RecoveredActors() const;
   bool replaying() const { return replaying_; }
+
+  // Keeps the state of every actor, so that a start replays only what came after. While it is taken the
+  // shards go on; each of them stops for some ten microseconds at a time. What it could not hold is in
+  // the report. kFailedPrecondition: nothing is journalled, a replay, or stopped. Else why it could not
+  // be written; the ones before it stay.
+  absl::StatusOr<SnapshotReport> Snapshot();
+  // OK, or why the newest snapshot was not used at the start, or the last one of snapshot_every could not
+  // be written.
+  absl::Status SnapshotStatus() const;
+  // Removes records (Fabric::Retain) that neither a snapshot nor an actor without one needs:
+  // {.before = Position::None()} asks for all of these. kFailedPrecondition: as Snapshot(), or there is
+  // no snapshot yet.
+  absl::StatusOr<std::vector<RetentionReport>> Retain(const RetentionOptions& options);
   // Frames that were read from the journals at the start.
   uint64_t recovered_frames() const { return recovered_frames_; }
 
@@ -148,6 +172,13 @@ class System {
 
   // For the runtime.
   internal::ActorHistory* HistoryOf(ActorId id) { return recovery_.HistoryOf(id); }
+  const internal::Recovery& recovery() const { return recovery_; }
+  absl::flat_hash_map<uint32_t, uint64_t> EndedSequences() const {
+    MutexLock lock(&mutex_);
+    return ended_sequences_;
+  }
+  uint64_t snapshot_every() const { return snapshot_every_; }
+  void AskForSnapshot();
   internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
   void NoteEnded(ActorId id, uint64_t sequence);
 
@@ -164,6 +195,9 @@ class System {
  private:
   System();
   absl::Status StartFabric(FabricOptions options);
+  // A replay's part of the journals: behind the snapshot, up to the cut. Names the actors.
+  absl::Status ReadPast(const ReplaySpec& spec, std::map<uint32_t, internal::NameRecord>& names);
+  absl::Status CheckSnapshots() const;
   absl::StatusOr<Address> SpawnCell(const internal::ActorClass& cls, std::string_view name,
                                     internal::ActorCell::Construct construct,
                                     internal::Supervisor* supervisor, Restart restart);
@@ -181,6 +215,8 @@ class System {
   std::string journal_dir_;
   internal::Recovery recovery_;
   uint64_t recovered_frames_ = 0;
+  uint64_t snapshot_every_ = 0;
+  internal::FoundSnapshot found_;  // its actors are handed to recovery_
 
   std::vector<std::unique_ptr<internal::ShardRuntime>>
       runtimes_;  // outlives the cells in the fabric
@@ -189,6 +225,7 @@ class System {
   absl::flat_hash_map<uint32_t, uint64_t> ended_sequences_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<Port>> thread_ports_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<internal::Snapshotter> snapshotter_;  // null: nothing is journalled
 
   friend struct ThreadPorts;
 };
