@@ -62,9 +62,7 @@ std::shared_ptr<ActorSnapshot> ActorCell::Capture(const FrameRef& at) const {
   StateWriter context_writer;
   SaveContext(context_writer);
   snapshot->context = context_writer.Take();
-  Digest digest;
-  cls_.digest(state(), digest);
-  snapshot->digest = digest.value();
+  snapshot->digest = StateDigest();
   return snapshot;
 }
 
@@ -76,7 +74,8 @@ absl::Status ActorCell::Load(const ActorSnapshot& snapshot) {
     context_stamp_ns_ = snapshot.context_stamp_ns;
     return absl::OkStatus();
   }
-  if (cls_.read_state == nullptr || snapshot.class_type != cls_.type || snapshot.layout != cls_.layout) {
+  if (cls_.read_state == nullptr || snapshot.class_type != cls_.type ||
+      snapshot.layout != cls_.layout) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the snapshot of \"", name_, "\" at ", snapshot.at.journal, ":",
         snapshot.at.position.ToString(), " is of another class than ",
@@ -91,15 +90,13 @@ absl::Status ActorCell::Load(const ActorSnapshot& snapshot) {
   LoadContext(context_reader);
   context_stamp_ns_ = snapshot.context_stamp_ns;
   sequence_ = snapshot.sequence;
-  Digest digest;
-  cls_.digest(state(), digest);
-  if (state_reader.AtEnd() && context_reader.AtEnd() && digest.value() == snapshot.digest) {
+  if (state_reader.AtEnd() && context_reader.AtEnd() && StateDigest() == snapshot.digest) {
     return absl::OkStatus();
   }
   return absl::DataLossError(
       absl::StrCat("the snapshot of \"", name_, "\" at ", snapshot.at.journal, ":",
                    snapshot.at.position.ToString(), " does not give back the state with digest ",
-                   absl::Hex(snapshot.digest), " (", absl::Hex(digest.value()),
+                   absl::Hex(snapshot.digest), " (", absl::Hex(StateDigest()),
                    " instead): does its State() name all that its digest is made of?"));
 }
 

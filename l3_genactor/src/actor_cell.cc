@@ -6,6 +6,7 @@
 
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/call_failed.h"
+#include "bitactor/l3_genactor/digest_record.h"
 #include "bitactor/l3_genactor/monitor.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
 #include "bitactor/l3_genactor/supervisor.h"
@@ -64,6 +65,10 @@ std::unique_ptr<ActorCell> ActorCell::Make(ShardRuntime& runtime, ActorId id, co
   void* memory = ::operator new(kStateOffset + state_bytes);
   // Digests are over the state's bytes: padding is zero from the start.
   std::memset(static_cast<std::byte*>(memory) + kStateOffset, 0, state_bytes);
+  if (runtime.system().digest_every() != 0) {
+    return std::unique_ptr<ActorCell>(
+        ::new (memory) DigestedActorCell(runtime, id, cls, std::move(construct)));
+  }
   return std::unique_ptr<ActorCell>(::new (memory)
                                         ActorCell(runtime, id, cls, std::move(construct)));
 }
@@ -312,6 +317,7 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
     }
     return std::nullopt;
   }
+  if (IsDigestRecord(frame)) return std::nullopt;
   // No actor handles a block: it was refused as unhandled, after it was journalled.
   if ((frame.header.flags & kFlagBlock) != 0) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind);

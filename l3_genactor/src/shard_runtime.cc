@@ -1,6 +1,10 @@
 #include "bitactor/l3_genactor/shard_runtime.h"
 
+#include <cstring>
+#include <limits>
+
 #include "absl/strings/str_cat.h"
+#include "bitactor/l3_genactor/digest_record.h"
 #include "bitactor/l3_genactor/system.h"
 
 namespace bitactor::internal {
@@ -86,13 +90,43 @@ void ShardRuntime::SendOutbox(const ActorSnapshot& snapshot) {
   }
 }
 
+absl::Status ShardRuntime::CheckDigest(const ActorCell& cell, const Frame& frame,
+                                       const FrameRef& at, std::optional<FrameRef>& agreed) {
+  DigestRecord record;
+  std::memcpy(&record, frame.payload, sizeof(record));
+  const uint64_t digest = cell.StateDigest();
+  if (digest == record.digest) {
+    agreed = at;
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat(
+      "replay of \"", cell.name(), "\" differs from its run: behind message ", record.source, ":",
+      record.message_id, ", before ", at.journal, ":", at.position.ToString(),
+      ", the digest of its state is ", absl::Hex(digest), ", and was ", absl::Hex(record.digest),
+      agreed.has_value()
+          ? absl::StrCat("; it agreed at ", agreed->journal, ":", agreed->position.ToString())
+          : "; no digest before it was compared",
+      ". Was the program changed since, or is a handler not deterministic?"));
+}
+
 absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
   const ActorHistory* const history = cell.history();
   if (history == nullptr) return absl::OkStatus();
   Recovery::Reader reader = system_.NewHistoryReader();
+  std::optional<FrameRef> agreed;
   for (size_t i = 0; i < count; ++i) {
     absl::StatusOr<Frame> frame = reader.Read(history->frames[i]);
     if (!frame.ok()) return frame.status();
+    if (IsDigestRecord(*frame)) [[unlikely]] {
+      absl::Status same = CheckDigest(cell, *frame, history->frames[i], agreed);
+      if (!same.ok()) return same;
+      continue;
+    }
+    if (system_.on_step()) {
+      const FrameRef& at = history->frames[i];
+      system_.on_step()(
+          {cell.id(), cell.cls().type, {at.journal, at.position}, *frame, cell.state()});
+    }
     absl::Status restored;
     const std::optional<ExitReason> crash = cell.Apply(*frame, [&] {
       // The state before message i: everything before it again, without sending.

@@ -77,6 +77,7 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
   fabric.shards = options.shards;
   fabric.journal_dir = options.durable;
   system->snapshot_every_ = options.snapshot_every;
+  if (!system->journal_dir_.empty()) system->digest_every_ = options.digest_every;
   fabric.recover_from = [&]() -> absl::StatusOr<std::map<uint32_t, JournalPlace>> {
     if (!options.from_snapshots) return std::map<uint32_t, JournalPlace>();
     system->found_ = internal::FindSnapshot(*system->files_, system->journal_dir_);
@@ -104,6 +105,7 @@ absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
   std::unique_ptr<System> system(new System);
   system->replaying_ = true;
   system->files_ = spec.files;
+  system->on_step_ = spec.on_step;
   system->journal_dir_ = spec.journal_dir;
   std::map<uint32_t, internal::NameRecord> names;
   if (absl::Status status = system->ReadPast(spec, names); !status.ok()) return status;

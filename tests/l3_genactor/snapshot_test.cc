@@ -109,6 +109,7 @@ class SnapshotTest : public ::testing::Test {
     options.fabric.journal.prepare_ahead = false;
     options.fabric.journal.segment_bytes = 64 << 10;
     options.snapshot_every = every_;
+    options.digest_every = digest_every_;
     options.keep_history = keep_history_;
     return options;
   }
@@ -171,6 +172,7 @@ class SnapshotTest : public ::testing::Test {
   TickClock clock_{TickClock::Source::kManual, 5'000};
   std::unique_ptr<test::SimulatedFiles> files_ = std::make_unique<test::SimulatedFiles>();
   uint64_t every_ = 0;
+  uint64_t digest_every_ = 0;
   bool keep_history_ = true;
   std::unique_ptr<System> system_;
   std::optional<SupervisorRef> supervisor_;
@@ -439,6 +441,73 @@ TEST_F(SnapshotTest, AStateOfAnotherLayoutIsRefusedAndTheWholeHistoryIsAWayOut) 
   Kill();
   Start(/*from_snapshots=*/false);
   EXPECT_TRUE(supervisor_->Spawn<Wider>("grown").ok());
+}
+
+// The same messages; what they do is up to the program.
+template <int64_t kFactor>
+class Program : public Actor<Program<kFactor>, Deposit> {
+ public:
+  static constexpr std::string_view kTypeName = "test::Program";
+  void On(const Deposit& m) { sum_ += m.cents == 7 ? m.cents * kFactor : m.cents; }
+  auto State() const { return std::tie(sum_); }
+
+ private:
+  int64_t sum_ = 0;
+};
+
+TEST_F(SnapshotTest, AChangedProgramIsFoundWhereItWentAnotherWay) {
+  Kill();
+  digest_every_ = 2;
+  Start();
+  const auto before = supervisor_->Spawn<Program<1>>("program");
+  for (int64_t n = 1; n <= 10; ++n) {
+    before.Cast(Deposit{0, n});
+    system_->WaitIdle();
+  }
+  before.Cast(Deposit{0, 11});  // no digest yet
+  system_->WaitIdle();
+  KillAndStart();
+  EXPECT_TRUE(supervisor_->Spawn<Program<1>>("program").ok());
+  KillAndStart();
+  const absl::Status status = supervisor_->Spawn<Program<2>>("program").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("\"program\" differs from its run: behind message"));
+  EXPECT_THAT(status.message(), HasSubstr("; it agreed at "));
+  // Behind the eighth message, for the seventh is the first that it handles in another way.
+  std::vector<Place> places;
+  std::vector<uint64_t> ids;
+  auto replay = System::Replay({.journal_dir = "run",
+                                .until = {},
+                                .files = files_.get(),
+                                .from_snapshots = false,
+                                .on_step = [&](const ReplayStep& step) {
+                                  places.push_back(step.place);
+                                  ids.push_back(step.message.header.message_id);
+                                }});
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  EXPECT_TRUE((*replay)->Spawn<Program<1>>("program").ok());
+  ASSERT_EQ(ids.size(), 11u);
+  EXPECT_THAT(status.message(), HasSubstr(":" + std::to_string(ids[7]) + ", before"));
+}
+
+TEST_F(SnapshotTest, AReplayShowsTheStateBeforeEachMessage) {
+  b_.Cast(Deposit{1, 5});
+  b_.Cast(Deposit{1, 6});
+  b_.Cast(Deposit{1, 7});
+  system_->WaitIdle();
+  std::vector<size_t> handled;
+  auto replay = System::Replay({.journal_dir = "run",
+                                .until = {},
+                                .files = files_.get(),
+                                .from_snapshots = true,
+                                .on_step = [&](const ReplayStep& step) {
+                                  ASSERT_EQ(step.class_type, TypeId<Ledger>());
+                                  const auto& ledger = *static_cast<const Ledger*>(step.state);
+                                  handled.push_back(ledger.history().size());
+                                }});
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  EXPECT_TRUE((*replay)->Spawn<Ledger>(b_name_).ok());
+  EXPECT_EQ(handled, (std::vector<size_t>{0, 1, 2}));
 }
 
 TEST(SnapshotWithoutJournalTest, IsRefused) {

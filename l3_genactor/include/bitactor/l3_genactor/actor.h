@@ -320,7 +320,8 @@ struct ArchiveOf {
 template <typename A>
 struct ArchiveOf<A, true> {
   static constexpr uint64_t kLayout = LayoutOf<A>(std::is_empty_v<A> ? 0 : 1);
-  static constexpr decltype(ActorClass::write_state) kSave = [](const void* state, StateWriter& writer) {
+  static constexpr decltype(ActorClass::write_state) kSave = [](const void* state,
+                                                                StateWriter& writer) {
     if constexpr (!std::is_empty_v<A>) writer.Add(*static_cast<const A*>(state));
   };
   static constexpr decltype(ActorClass::read_state) kLoad = [](void* state, StateReader& reader) {

@@ -118,7 +118,7 @@ struct Invocation {
 // Ownership: the shard's endpoint table.
 // Layout: the state stands behind the cell in one allocation; behind it the copy from before the
 //   running message, for durable actors whose class is copied.
-class ActorCell final : public Endpoint {
+class ActorCell : public Endpoint {
  public:
   using Construct = std::function<void(void* state)>;
 
@@ -185,7 +185,12 @@ class ActorCell final : public Endpoint {
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
   const void* state() const { return reinterpret_cast<const std::byte*>(this) + kStateOffset; }
-  void FoldInto(Digest& digest) { cls_.digest(state(), digest); }
+  void FoldInto(Digest& digest) const { cls_.digest(state(), digest); }
+  uint64_t StateDigest() const {
+    Digest digest;
+    FoldInto(digest);
+    return digest.value();
+  }
 
   // Set-up, by the runtime.
   void SetIdentity(std::string name, bool durable, uint16_t incarnation, uint64_t sequence) {
@@ -232,6 +237,10 @@ class ActorCell final : public Endpoint {
   // One that outlives it.
   void SetHistory(ActorHistory* history) { history_ = history; }
 
+ protected:
+  ActorCell(ShardRuntime& runtime, ActorId id, const ActorClass& cls, Construct construct)
+      : Endpoint(id), runtime_(runtime), cls_(cls), construct_(std::move(construct)) {}
+
  private:
   struct Monitor {
     Address watcher;
@@ -239,9 +248,6 @@ class ActorCell final : public Endpoint {
   };
 
   static const size_t kStateOffset;
-
-  ActorCell(ShardRuntime& runtime, ActorId id, const ActorClass& cls, Construct construct)
-      : Endpoint(id), runtime_(runtime), cls_(cls), construct_(std::move(construct)) {}
 
   // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);

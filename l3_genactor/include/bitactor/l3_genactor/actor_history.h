@@ -31,6 +31,7 @@ struct ActorHistory {
   std::vector<FrameRef> frames;  // of earlier starts, behind the base
   // The messages it crashed at, with the sequence to go on with.
   absl::flat_hash_map<MessageKey, uint64_t> crashes;
+  uint64_t since_digest = 0;  // messages since the last DigestRecord
 };
 
 }  // namespace bitactor::internal

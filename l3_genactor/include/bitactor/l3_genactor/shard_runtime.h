@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -85,6 +86,9 @@ class ShardRuntime final : public Poller {
   // What its targets had not taken when the snapshot was made, and have not since.
   void SendOutbox(const ActorSnapshot& snapshot);
   [[gnu::noinline]] void AskForSnapshot();
+  // Compares a journalled digest of `cell` with that of its state. `agreed`: where it did last, then here.
+  static absl::Status CheckDigest(const ActorCell& cell, const Frame& frame, const FrameRef& at,
+                                  std::optional<FrameRef>& agreed);
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
 

@@ -44,11 +44,24 @@ struct SystemOptions {
   uint64_t snapshot_every = 0;
   // False: after each of these, records that no snapshot needs are removed.
   bool keep_history = true;
+  // After so many messages of each actor the digest of its state is journalled, and every start and replay
+  // compares: for finding where a changed program, or one that is not deterministic, went another way.
+  // 0: none are.
+  uint64_t digest_every = 0;
   // False: every actor begins at Init and replays all of its history, as if there were no snapshot.
   bool from_snapshots = true;
   // The rest is the fabric's: lane sizes, budgets, clocks, threads. Its shards and journal_dir are
   // taken from above.
   FabricOptions fabric = {};
+};
+
+// An actor in a replay, just before it handles a message.
+struct ReplayStep {
+  ActorId actor;
+  uint32_t class_type;  // TypeId<A>()
+  Place place;          // of the message
+  const Frame& message;
+  const void* state;  // an A
 };
 
 // Where a replay ends, and what it reads.
@@ -57,6 +70,9 @@ struct ReplaySpec {
   std::optional<Place> until = {};  // the state before this frame; unset: all of it
   FileSystem* files = &PosixFiles();
   bool from_snapshots = true;  // as SystemOptions::from_snapshots
+  // Called by Spawn() for every message of its history. A message that crashed the actor, and records of
+  // the runtime, are among them.
+  std::function<void(const ReplayStep&)> on_step = {};
 };
 
 // A durable actor that journals know of.
@@ -177,6 +193,8 @@ class System {
     MutexLock lock(&mutex_);
     return ended_sequences_;
   }
+  const std::function<void(const ReplayStep&)>& on_step() const { return on_step_; }
+  uint64_t digest_every() const { return digest_every_; }
   uint64_t snapshot_every() const { return snapshot_every_; }
   void AskForSnapshot();
   internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
@@ -216,7 +234,9 @@ class System {
   internal::Recovery recovery_;
   uint64_t recovered_frames_ = 0;
   uint64_t snapshot_every_ = 0;
-  internal::FoundSnapshot found_;  // its actors are handed to recovery_
+  uint64_t digest_every_ = 0;
+  std::function<void(const ReplayStep&)> on_step_;  // of a replay; empty: nobody looks
+  internal::FoundSnapshot found_;                   // its actors are handed to recovery_
 
   std::vector<std::unique_ptr<internal::ShardRuntime>>
       runtimes_;  // outlives the cells in the fabric
