@@ -56,8 +56,8 @@ int main(int argc, char** argv) {
     absl::StatusOr<Effect<Mail>> mail = mails.Next(absl::Milliseconds(1));
     if (!mail.ok()) break;  // a shop that stays open goes on
     const std::string body = absl::StrCat("your order ", mail->message.order, " is on its way");
-    if (!tiny_http::Post(port, mail->key.ToString(), body))
-      return 1;  // the next run sends it again
+    // If it does not arrive, the next run sends it again.
+    if (!tiny_http::Post(port, mail->key.ToString(), body)) return 1;
     mails.Done(*mail);
     ++sent;
   }
