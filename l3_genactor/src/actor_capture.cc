@@ -2,6 +2,7 @@
 #include <cstring>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/actor_cell.h"
@@ -20,6 +21,14 @@ void ActorCell::SaveContext(StateWriter& writer) const {
     writer.Add(monitor.watcher);
     writer.Add(monitor.id);
   }
+  writer.Add(uint64_t{open_calls().size()});
+  for (const PendingReply& call : open_calls()) {
+    writer.Add(call.caller);
+    writer.Add(call.call_id);
+    writer.Add(call.deadline_ns);
+  }
+  writer.Add(extras_ != nullptr);
+  if (extras_ != nullptr) extras_->Save(writer);
   writer.Add(uint64_t{guards_ != nullptr ? guards_->size() : 0});
   if (guards_ == nullptr) return;
   for (const auto& [target, guard] : *guards_) {
@@ -37,6 +46,23 @@ void ActorCell::LoadContext(StateReader& reader) {
     reader.Read(monitor.watcher);
     reader.Read(monitor.id);
     monitors_.push_back(monitor);
+  }
+  count = 0;
+  reader.Read(count);
+  open_calls_.reset();
+  if (count > 0) open_calls_ = std::make_unique<std::vector<PendingReply>>();
+  for (uint64_t i = 0; i < count && !reader.failed(); ++i) {
+    PendingReply& call = open_calls_->emplace_back();
+    reader.Read(call.caller);
+    reader.Read(call.call_id);
+    reader.Read(call.deadline_ns);
+  }
+  bool has_extras = false;
+  reader.Read(has_extras);
+  if (has_extras) {
+    extras().Load(reader);
+  } else if (extras_ != nullptr) {
+    extras_->Reset();
   }
   count = 0;
   reader.Read(count);
@@ -88,6 +114,7 @@ absl::Status ActorCell::Load(const ActorSnapshot& snapshot) {
   cls_.read_state(state(), state_reader);
   StateReader context_reader(snapshot.context);
   LoadContext(context_reader);
+  AcceptWhatMayCome();
   context_stamp_ns_ = snapshot.context_stamp_ns;
   sequence_ = snapshot.sequence;
   if (state_reader.AtEnd() && context_reader.AtEnd() && StateDigest() == snapshot.digest) {

@@ -22,6 +22,41 @@ LatencyHistogram& ShardRuntime::LatencyOf(uint32_t class_type) {
   return *histogram;
 }
 
+// The timeout is a message of the actor to itself, so that its place among the others is journalled.
+void Waiter::Fire(ShardRuntime& runtime) {
+  Envelope envelope;
+  envelope.kind = FrameKind::kTimer;
+  envelope.source = static_cast<uint32_t>(cell_->id());
+  envelope.target = Address{cell_->id(), cell_->generation, {}};
+  envelope.message_id = timer_id_;
+  envelope.correlation_id = timer_id_;
+  envelope.trace = cell_->invocation().trace;
+  envelope.parent_span = cell_->invocation().span;
+  runtime.port().SendBytes(envelope, nullptr, 0);
+}
+
+void ShardRuntime::AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why) {
+  unsent_.push_back({caller, call_id, why});
+}
+
+size_t ShardRuntime::AnswerUnsentCalls() {
+  PortCore& port = shard_.port();
+  for (const UnsentCall& call : std::exchange(unsent_, {})) {
+    Envelope envelope;
+    envelope.kind = FrameKind::kReply;
+    envelope.flags = kFlagError;
+    envelope.source = port.id();
+    envelope.target.id = call.caller;
+    envelope.message_id = port.NextMessageId();
+    envelope.correlation_id = call.call_id;
+    envelope.type = TypeId<ErrorReply>();
+    port.Send(envelope, ErrorReply::Of(absl::UnavailableError(
+                            absl::StrCat("the request was not sent: ", SendResultName(call.why)))));
+  }
+  port.Publish();
+  return 1;
+}
+
 void ShardRuntime::AskForSnapshot() {
   snapshot_due_ = shard_.journal()->appended() + system_.snapshot_every();
   system_.AskForSnapshot();
@@ -30,26 +65,19 @@ void ShardRuntime::AskForSnapshot() {
 size_t ShardRuntime::Poll() {
   if (snapshot_due_ != kNever && shard_.journal()->appended() >= snapshot_due_) [[unlikely]]
     AskForSnapshot();
+  PortCore& port = shard_.port();
+  // Behind what is held back there may be no room for a timer's message, which must not be lost.
+  if (port.congested()) [[unlikely]]
+    return 0;
+  if (!unsent_.empty()) [[unlikely]]
+    return AnswerUnsentCalls();
   const uint64_t next_ns = timers_.NextDeadlineNs();
   if (next_ns == std::numeric_limits<uint64_t>::max()) [[likely]]
     return 0;
-  PortCore& port = shard_.port();
   if (!shard_.clock_is_fresh()) port.SetNow(shard_.state().NowNanos());
   size_t fired = 0;
   while (TimerNode* due = timers_.TakeDue(port.now_ns())) {
-    // The timeout is a message of the actor to itself, so that its place among the others is
-    // journalled.
-    Waiter& waiter = static_cast<Waiter&>(*due);
-    ActorCell& cell = *waiter.cell();
-    Envelope envelope;
-    envelope.kind = FrameKind::kTimer;
-    envelope.source = static_cast<uint32_t>(cell.id());
-    envelope.target = Address{cell.id(), cell.generation, {}};
-    envelope.message_id = waiter.timer_id_;
-    envelope.correlation_id = waiter.timer_id_;
-    envelope.trace = cell.invocation().trace;
-    envelope.parent_span = cell.invocation().span;
-    port.SendBytes(envelope, nullptr, 0);
+    static_cast<Alarm&>(*due).Fire(*this);
     ++fired;
   }
   port.Publish();
@@ -115,20 +143,21 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
   Recovery::Reader reader = system_.NewHistoryReader();
   std::optional<FrameRef> agreed;
   for (size_t i = 0; i < count; ++i) {
-    absl::StatusOr<Frame> frame = reader.Read(history->frames[i]);
-    if (!frame.ok()) return frame.status();
-    if (IsDigestRecord(*frame)) [[unlikely]] {
-      absl::Status same = CheckDigest(cell, *frame, history->frames[i], agreed);
+    absl::StatusOr<const Record*> record = reader.Read(history->frames[i]);
+    if (!record.ok()) return record.status();
+    const Frame& frame = (*record)->frame();
+    if (IsDigestRecord(frame)) [[unlikely]] {
+      absl::Status same = CheckDigest(cell, frame, history->frames[i], agreed);
       if (!same.ok()) return same;
       continue;
     }
     if (system_.on_step()) {
       const FrameRef& at = history->frames[i];
       system_.on_step()(
-          {cell.id(), cell.cls().type, {at.journal, at.position}, *frame, cell.state()});
+          {cell.id(), cell.cls().type, {at.journal, at.position}, frame, cell.state()});
     }
     absl::Status restored;
-    const std::optional<ExitReason> crash = cell.Apply(*frame, [&] {
+    const std::optional<ExitReason> crash = cell.Apply(frame, (*record)->bytes(), [&] {
       // The state before message i: everything before it again, without sending.
       const ModeScope suppressed(*this, SendMode::kSuppressed);
       const uint64_t sequence = cell.sequence();
@@ -143,8 +172,8 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
       return absl::OkStatus();
     }
     return absl::DataLossError(absl::StrCat(
-        "replay of \"", cell.name(), "\" differs from its run: message ", frame->header.source, ":",
-        frame->header.message_id, " at ", history->frames[i].journal, ":",
+        "replay of \"", cell.name(), "\" differs from its run: message ", frame.header.source, ":",
+        frame.header.message_id, " at ", history->frames[i].journal, ":",
         history->frames[i].position.ToString(), " now fails (", crash->ToString(),
         ") where it did not; was the program changed since?"));
   }
@@ -162,7 +191,7 @@ absl::Status ShardRuntime::ApplyThisBoot(ActorCell& cell) {
   History history = journal->Replay({.from = from});
   for (const Record& record : history) {
     if (record.frame().header.target != static_cast<uint32_t>(cell.id())) continue;
-    if (cell.Apply(record.frame(), [] {}).has_value()) {
+    if (cell.Apply(record.frame(), record.bytes(), [] {}).has_value()) {
       return absl::DataLossError(
           absl::StrCat("the state of \"", cell.name(), "\" cannot be rebuilt: the message at ",
                        shard_.index(), ":", record.position().ToString(),

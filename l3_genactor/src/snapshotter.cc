@@ -28,6 +28,13 @@ OutboxFrame OutboxFrameOf(const Frame& frame, BlockPool& blocks) {
   return kept;
 }
 
+// A timer's message to its actor.
+bool IsFiring(const FrameHeader& header) {
+  return header.kind == FrameKind::kTimer ||
+         (header.source == header.target && header.correlation_id != 0 &&
+          (header.flags & kFlagSignal) != 0);
+}
+
 }  // namespace
 
 // All of one Take(). Written by one shard's task at a time.
@@ -44,7 +51,7 @@ struct Snapshotter::Round {
   // Of a message that an actor had sent before it was captured. Timers are armed again, not sent again.
   void NoteWaiting(const Frame& frame, BlockPool& blocks) {
     const FrameHeader& header = frame.header;
-    if (IncarnationOf(header.message_id) != 0 || header.kind == FrameKind::kTimer) return;
+    if (IncarnationOf(header.message_id) != 0 || IsFiring(header)) return;
     const auto source = captured.find(header.source);
     if (source == captured.end()) return;
     ActorSnapshot& actor = *source->second;

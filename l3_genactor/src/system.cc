@@ -9,8 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/digest.h"
-#include "bitactor/persistence/journal_reader.h"
-#include "bitactor/persistence/journal_verify.h"
+#include "bitactor/l3_genactor/link.h"
 
 namespace bitactor {
 
@@ -59,7 +58,10 @@ struct ThreadPorts {
   }
 };
 
-System::System() : uid_(NextUid()) {}
+System::System(const SystemOptions& options)
+    : uid_(NextUid()),
+      shutdown_within_(options.shutdown_within),
+      supervision_(this, options.seed) {}
 
 System::~System() {
   {
@@ -70,7 +72,7 @@ System::~System() {
 }
 
 absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
-  std::unique_ptr<System> system(new System);
+  std::unique_ptr<System> system(new System(options));
   system->files_ = options.fabric.journal.files;
   system->journal_dir_ = options.durable;
   FabricOptions fabric = std::move(options.fabric);
@@ -102,80 +104,19 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
 }
 
 absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
-  std::unique_ptr<System> system(new System);
+  std::unique_ptr<System> system(new System(SystemOptions{}));
   system->replaying_ = true;
   system->files_ = spec.files;
-  system->on_step_ = spec.on_step;
   system->journal_dir_ = spec.journal_dir;
+  system->on_step_ = spec.on_step;
   std::map<uint32_t, internal::NameRecord> names;
   if (absl::Status status = system->ReadPast(spec, names); !status.ok()) return status;
   FabricOptions fabric;
   fabric.threads = false;
+  fabric.mailboxes = 1;  // nothing is routed, and each further one makes the start slower
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
   for (const auto& [id, name] : names) system->fabric_->AdoptName(name);
   return system;
-}
-
-absl::Status System::ReadPast(const ReplaySpec& spec,
-                              std::map<uint32_t, internal::NameRecord>& names) {
-  std::optional<internal::Cut> cut;
-  std::map<uint32_t, internal::Cut::End> ends;
-  if (spec.until.has_value()) {
-    absl::StatusOr<internal::Cut> at =
-        internal::Cut::At(*spec.files, spec.journal_dir, *spec.until);
-    if (!at.ok()) return at.status();
-    cut = *at;
-    absl::StatusOr<std::map<uint32_t, internal::Cut::End>> found =
-        cut->Ends(*spec.files, spec.journal_dir);
-    if (!found.ok()) return found.status();
-    ends = *std::move(found);
-  }
-  if (spec.from_snapshots) {
-    found_ =
-        internal::FindSnapshot(*spec.files, spec.journal_dir, cut.has_value() ? &ends : nullptr);
-  }
-  std::map<uint32_t, JournalPlace> from;
-  if (found_.snapshot.has_value()) {
-    recovery_.BeginWith(std::exchange(found_.snapshot->actors, {}));
-    for (const internal::NameRecord& name : found_.snapshot->names) names[name.id] = name;
-    from = found_.snapshot->need_from;
-  }
-  const auto visit = [&](const RecoveredFrame& recovered) {
-    if (cut.has_value() && !cut->Contains(recovered)) return false;
-    ++recovered_frames_;
-    recovery_.Note(recovered);
-    const FrameHeader& header = recovered.frame.header;
-    if (header.kind == FrameKind::kSystem && header.type == TypeId<internal::NameRecord>()) {
-      const auto name = Message(recovered.frame).As<internal::NameRecord>();
-      names[name.id] = name;
-    }
-    return true;
-  };
-  absl::StatusOr<std::vector<uint32_t>> journals = ListShardJournals(*spec.files, spec.journal_dir);
-  if (!journals.ok()) return journals.status();
-  if (journals->empty()) return internal::NoJournalsError(spec.journal_dir);
-  for (const uint32_t journal : *journals) {
-    const std::string dir = ShardJournalDir(spec.journal_dir, journal);
-    absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, *spec.files);
-    if (!reader.ok()) return reader.status();
-    const auto place = from.find(journal);
-    if (place == from.end()) {
-      absl::StatusOr<JournalStat> stat = StatJournal(dir, *spec.files);
-      if (!stat.ok()) return stat.status();
-      if (stat->first > Position::Begin()) {
-        return absl::DataLossError(absl::StrCat(dir, ": the records before position ",
-                                                stat->first.ToString(),
-                                                " were removed, and no snapshot tells what they "
-                                                "did up to the place asked for; ask for a "
-                                                "later one"));
-      }
-    }
-    const JournalPlace begin = place != from.end() ? place->second : JournalPlace{};
-    const absl::Status scanned =
-        internal::ScanJournal(*reader, journal, begin.position, begin.boot, visit);
-    if (!scanned.ok()) return scanned;
-  }
-  return absl::OkStatus();
 }
 
 absl::Status System::StartFabric(FabricOptions options) {
@@ -185,6 +126,7 @@ absl::Status System::StartFabric(FabricOptions options) {
       runtimes_.push_back(std::make_unique<ShardRuntime>(this, &fabric.shard(i)));
       fabric.engine(i).AddPoller(runtimes_.back().get());
     }
+    fabric.engine(0).AddPoller(&supervision_);
   };
   options.on_dead_letter = &System::OnDeadLetter;
   options.fixed_routes = true;  // an actor's timers and coroutines belong to its shard
@@ -197,11 +139,10 @@ absl::Status System::StartFabric(FabricOptions options) {
 }
 
 void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& frame) {
-  if (frame.header.kind != FrameKind::kSystem ||
-      frame.header.type != TypeId<internal::MonitorRequest>()) {
-    return;
-  }
-  // Monitoring nobody is answered at once, as OTP does with noproc.
+  const bool monitors = frame.header.type == TypeId<internal::MonitorRequest>();
+  const bool links = frame.header.type == TypeId<internal::LinkRequest>();
+  if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
+  // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
   envelope.flags = kFlagSignal;
   envelope.source = shard.port().id();
@@ -209,45 +150,52 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   envelope.message_id = shard.port().NextMessageId();
   envelope.correlation_id = frame.header.message_id;
   envelope.trace = frame.header.trace;
-  envelope.type = TypeId<Down>();
-  Down down;
-  down.who.id = ActorId{frame.header.target};
-  down.monitor = frame.header.message_id;
-  down.reason = ExitReason::Error(absl::NotFoundError("noproc"));
-  shard.port().Send(envelope, down);
+  const Address nobody{ActorId{frame.header.target}};
+  const ExitReason noproc = ExitReason::Error(absl::NotFoundError("noproc"));
+  if (monitors) {
+    envelope.type = TypeId<Down>();
+    shard.port().Send(envelope, Down{nobody, frame.header.message_id, noproc});
+  } else {
+    envelope.type = TypeId<Exit>();
+    shard.port().Send(envelope, Exit{nobody, noproc});
+  }
 }
 
 SupervisorRef System::Supervise(const SupervisorOptions& options) {
-  if (absl::Status status = RestartIntensity::Validate(options.max_restarts, options.within);
-      !status.ok()) {
-    return SupervisorRef(std::move(status));
-  }
-  MutexLock lock(&mutex_);
-  supervisors_.push_back(
-      std::make_unique<internal::Supervisor>(options, [this](ActorId id) { ShutDownChild(id); }));
-  return SupervisorRef(this, supervisors_.back().get());
+  return Supervise(
+      absl::StrCat("supervisor-", supervision().CountChildren(*supervision().top()).specs + 1),
+      options);
 }
 
-uint64_t System::restarts() const {
-  MutexLock lock(&mutex_);
-  uint64_t restarts = 0;
-  for (const auto& supervisor : supervisors_) restarts += supervisor->restarts();
-  return restarts;
+SupervisorRef System::Supervise(std::string_view name, const SupervisorOptions& options) {
+  // What it cannot bear ends here.
+  return SupervisorRef(this, supervision().top())
+      .Add(name, options, {.restart = Restart::kTransient}, false);
+}
+
+uint64_t System::restarts() const { return supervision_.tree().restarts(); }
+
+void System::WaitIdle() {
+  fabric_->WaitIdle();
+  // What a supervisor does makes messages, and these may make it do something.
+  while (!fabric_->stopped() && supervision().pending() > 0) {
+    if (fabric_->threaded()) {
+      std::this_thread::yield();
+    } else {
+      fabric_->Poll();
+    }
+    fabric_->WaitIdle();
+  }
 }
 
 ActorCell* System::CellOf(ActorId id) {
   return dynamic_cast<ActorCell*>(fabric_->shard(fabric_->ShardOf(id)).Find(id));
 }
 
-void System::ShutDownChild(ActorId id) {
-  fabric_->shard(fabric_->ShardOf(id)).RunSoon([this, id] {
-    if (ActorCell* cell = CellOf(id)) cell->Exit(ExitReason::Shutdown());
-  });
-}
-
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    if (ActorCell* cell = CellOf(actor.id)) cell->Exit(reason);
+    ActorCell* cell = CellOf(actor.id);
+    if (cell != nullptr && !cell->down()) cell->Exit(reason);
   });
 }
 
@@ -256,75 +204,85 @@ void System::NoteEnded(ActorId id, uint64_t sequence) {
   ended_sequences_[static_cast<uint32_t>(id)] = sequence;
 }
 
-absl::StatusOr<Address> System::SpawnCell(const ActorClass& cls, std::string_view name,
-                                          ActorCell::Construct construct,
-                                          internal::Supervisor* supervisor, Restart restart) {
+absl::StatusOr<Address> System::SpawnCell(std::string_view name, internal::ActorSpec actor,
+                                          const std::shared_ptr<internal::Supervisor>& supervisor,
+                                          const ChildOptions& options) {
   if (replaying_ && fabric_->Find(name) == std::nullopt) {
     return absl::NotFoundError(absl::StrCat("the journals in ", journal_dir_, " know no actor \"",
                                             std::string(name), "\" (before the place asked for)"));
   }
-  absl::StatusOr<Address> address = fabric_->TryIntern(name, cls.type);
+  absl::StatusOr<Address> address = fabric_->TryIntern(name, actor.cls->type);
   if (!address.ok()) return address.status();
-  const bool durable = !journal_dir_.empty();
+  internal::ChildPtr child;
+  if (supervisor != nullptr) {
+    absl::StatusOr<internal::ChildPtr> added =
+        supervision().AddChild(supervisor, name, address->id, actor, options);
+    if (!added.ok()) return added.status();
+    child = *std::move(added);
+  }
   const uint32_t owner = fabric_->ShardOf(address->id);
   absl::Status status;
   fabric_->RunOnShard(owner, [&] {
-    internal::Shard& shard = fabric_->shard(owner);
-    if (CellOf(address->id) != nullptr) {
-      status = absl::AlreadyExistsError(absl::StrCat("already_started: \"", std::string(name),
-                                                     "\" is alive; use Find or another name"));
-      return;
-    }
-    ShardRuntime& runtime = *runtimes_[owner];
-    std::unique_ptr<ActorCell> cell =
-        ActorCell::Make(runtime, address->id, cls, std::move(construct));
-    uint64_t sequence = 0;
-    bool ended_before = false;
-    {
-      MutexLock lock(&mutex_);
-      const auto ended = ended_sequences_.find(static_cast<uint32_t>(address->id));
-      if (ended != ended_sequences_.end()) {
-        sequence = ended->second;
-        ended_before = true;
-      }
-    }
-    cell->SetIdentity(std::string(name), durable,
-                      durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
-    cell->latency = &runtime.LatencyOf(cls.type);
-    if (ended_before) {
-      // What was before is another life; its journal goes on from here.
-      auto ended = std::make_shared<internal::ActorSnapshot>();
-      ended->id = static_cast<uint32_t>(address->id);
-      ended->at = {fabric_->boot(), owner,
-                   shard.journal() != nullptr ? shard.journal()->tail() : Position()};
-      ended->sequence = sequence;
-      ended->ended = true;
-      if (durable) cell->MakeHistory().base = std::move(ended);
-    } else {
-      cell->SetHistory(recovery_.HistoryOf(address->id));
-    }
-    status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
-    if (!status.ok()) return;
-    if (replaying_ && cell->ended()) {
-      status = absl::NotFoundError(absl::StrCat("\"", std::string(name), "\" had ended"));
-      return;
-    }
-    if (supervisor != nullptr) {
-      cell->supervisor = supervisor;
-      supervisor->AddChild(address->id, restart);
-    }
-    ActorCell& placed = *cell;
-    const std::optional<ExitReason> crash = placed.TakePendingCrash();
-    // Nothing is handled in the state that the crash left.
-    if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
-    shard.Add(std::move(cell));
-    if (crash.has_value() && !replaying_) {
-      placed.Crash(*crash);
-      shard.DrainHeld(placed);
+    status = PlaceActor(std::string(name), address->id, actor, child);
+    if (!status.ok() && child != nullptr) {
+      supervision().Started(child, status, fabric_->shard(owner).now_ns());
     }
   });
   if (!status.ok()) return status;
   return address;
+}
+
+absl::Status System::PlaceActor(const std::string& name, ActorId id,
+                                const internal::ActorSpec& actor, const internal::ChildPtr& child) {
+  const uint32_t owner = fabric_->ShardOf(id);
+  internal::Shard& shard = fabric_->shard(owner);
+  if (CellOf(id) != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("already_started: \"", name, "\" is alive; use Find or another name"));
+  }
+  const bool durable = !journal_dir_.empty();
+  ShardRuntime& runtime = *runtimes_[owner];
+  std::unique_ptr<ActorCell> cell = ActorCell::Make(runtime, id, *actor.cls, actor.construct);
+  uint64_t sequence = 0;
+  bool ended_before = false;
+  {
+    MutexLock lock(&mutex_);
+    const auto ended = ended_sequences_.find(static_cast<uint32_t>(id));
+    if (ended != ended_sequences_.end()) {
+      sequence = ended->second;
+      ended_before = true;
+    }
+  }
+  cell->SetIdentity(name, durable, durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
+  cell->latency = &runtime.LatencyOf(actor.cls->type);
+  if (ended_before && durable) {
+    // What was before is another life; its journal goes on from here.
+    auto ended = std::make_shared<internal::ActorSnapshot>();
+    ended->id = static_cast<uint32_t>(id);
+    ended->at = {fabric_->boot(), owner, shard.journal()->tail()};
+    ended->sequence = sequence;
+    ended->ended = true;
+    cell->MakeHistory().base = std::move(ended);
+  } else if (!ended_before) {
+    cell->SetHistory(recovery_.HistoryOf(id));
+  }
+  absl::Status status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
+  if (!status.ok()) return status;
+  if (replaying_ && cell->ended()) {
+    return absl::NotFoundError(absl::StrCat("\"", name, "\" had ended"));
+  }
+  cell->child = child;
+  if (child != nullptr) supervision().Started(child, absl::OkStatus(), shard.now_ns());
+  ActorCell& placed = *cell;
+  const std::optional<ExitReason> crash = placed.TakePendingCrash();
+  // Nothing is handled in the state that the crash left.
+  if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
+  shard.Add(std::move(cell));
+  if (crash.has_value() && !replaying_) {
+    placed.Crash(*crash);
+    shard.DrainHeld(placed);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Address> System::Lookup(std::string_view name, const ActorClass& cls) {
@@ -350,7 +308,7 @@ bool System::InspectState(std::string_view name, const ActorClass& cls,
   bool found = false;
   fabric_->RunOnShard(fabric_->ShardOf(*id), [&] {
     ActorCell* cell = CellOf(*id);
-    if (cell == nullptr || cell->cls().type != cls.type) return;
+    if (cell == nullptr || !cell->has_state() || cell->cls().type != cls.type) return;
     found = true;
     visit(cell->state());
   });
@@ -371,7 +329,7 @@ uint64_t System::Digest() {
     fabric_->RunOnShard(i, [&] {
       fabric_->shard(i).ForEachEndpoint([&](Endpoint& endpoint) {
         auto* cell = dynamic_cast<ActorCell*>(&endpoint);
-        if (cell == nullptr) return;
+        if (cell == nullptr || !cell->has_state()) return;
         bitactor::Digest digest;
         cell->FoldInto(digest);
         by_name[cell->name()] = digest.value();
@@ -409,34 +367,17 @@ Port& System::ThreadPort() {
   return *thread_ports_.back();
 }
 
-absl::Status System::CheckSnapshots() const {
-  if (snapshotter_ != nullptr && !fabric_->stopped()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      replaying_                ? "a replay takes no snapshots and removes nothing"
-      : snapshotter_ != nullptr ? "the system has stopped: snapshots are of a running one"
-                                : "nothing is journalled: name a folder in SystemOptions::durable");
-}
-
-absl::StatusOr<SnapshotReport> System::Snapshot() {
-  if (absl::Status status = CheckSnapshots(); !status.ok()) return status;
-  return snapshotter_->Take();
-}
-
-absl::StatusOr<std::vector<RetentionReport>> System::Retain(const RetentionOptions& options) {
-  if (absl::Status status = CheckSnapshots(); !status.ok()) return status;
-  return snapshotter_->Retain(options);
-}
-
-absl::Status System::SnapshotStatus() const {
-  return snapshotter_ != nullptr ? snapshotter_->last_status() : found_.not_used;
-}
-
-void System::AskForSnapshot() { snapshotter_->Ask(); }
-
 absl::Status System::Stop() {
   if (fabric_ == nullptr) return absl::OkStatus();
   if (snapshotter_ != nullptr) snapshotter_->Stop();
-  return fabric_->Stop();
+  const bool end_actors = journal_dir_.empty() && shutdown_within_ > absl::ZeroDuration();
+  if (end_actors && !fabric_->stopped()) {
+    // What does not end in time is left where it is.
+    supervision_.Await(supervision().StopAll(), shutdown_within_).IgnoreError();
+  }
+  absl::Status status = fabric_->Stop();
+  supervision().Close();
+  return status;
 }
 
 namespace internal {

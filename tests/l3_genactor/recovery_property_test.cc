@@ -391,11 +391,11 @@ TEST(RecoveryPropertyTest, SoDoesOneThatLostPowerAtLevelGroup) {
 // Snapshots at random moments, also of actors whose messages are on their way, some of them followed by
 // the removal of what is before; killed also between any two steps of that.
 TEST(RecoveryPropertyTest, SoDoesOneThatBeginsWithSnapshots) {
-  RunLives(Durability::kProcess, test::Rounds(60), /*snapshots=*/true);
+  RunLives(Durability::kProcess, test::Rounds(40), /*snapshots=*/true);
 }
 
 TEST(RecoveryPropertyTest, SoDoesOneThatBeginsWithSnapshotsAndLostPowerAtLevelGroup) {
-  RunLives(Durability::kGroup, test::Rounds(30), /*snapshots=*/true);
+  RunLives(Durability::kGroup, test::Rounds(20), /*snapshots=*/true);
 }
 
 }  // namespace recovery_property_test

@@ -409,6 +409,81 @@ TEST_F(SnapshotTest, AReplayBeginsWithTheLastOneBeforeItsPlace) {
   EXPECT_LT(frames + 300, whole_frames);
 }
 
+struct Arrange {
+  Address peer;
+};
+struct Tick {
+  uint64_t unused;
+};
+struct Ask {
+  uint64_t unused;
+  using Reply = int64_t;
+};
+struct Release {
+  int64_t answer;
+};
+struct Seen {
+  uint64_t unused;
+  using Reply = int64_t;
+};
+
+// What the runtime keeps for it: a timer, a link, a call that is answered later.
+class Arranger : public Actor<Arranger, Arrange, Tick, Exit, Ask, Release, Seen> {
+ public:
+  static constexpr bool kTrapExits = true;
+  void On(const Arrange& m) {
+    SendAfter(absl::Microseconds(100), Tick{});
+    Link(Ref<Ledger>{m.peer});
+  }
+  void On(const Tick&) { seen_ += 1; }
+  void On(const Exit&) { seen_ += 10; }
+  void On(const Ask&, const ReplyTo<int64_t>& later) { later_ = later; }
+  void On(const Release& m) { Reply(later_, m.answer); }
+  int64_t On(const Seen&) { return seen_; }
+  auto State() const { return std::tie(seen_, later_); }
+
+ private:
+  int64_t seen_ = 0;
+  ReplyTo<int64_t> later_;
+};
+
+struct Fetch {
+  Ref<Arranger> from;
+};
+class Fetcher : public Actor<Fetcher, Fetch, Seen> {
+ public:
+  Task<void> On(Fetch m) { got_ = co_await Call(m.from, Ask{}, absl::InfiniteDuration()); }
+  int64_t On(const Seen&) { return got_; }
+
+ private:
+  int64_t got_ = 0;
+};
+
+TEST_F(SnapshotTest, TimersLinksAndOpenCallsAreInIt) {
+  Handle<Arranger> arranger = supervisor_->Spawn<Arranger>("arranger");
+  Handle<Fetcher> fetcher = supervisor_->Spawn<Fetcher>("fetcher");
+  arranger.Cast(Arrange{a_.ref().address});
+  fetcher.Cast(Fetch{arranger});
+  system_->WaitIdle();
+  const absl::StatusOr<SnapshotReport> report = system_->Snapshot();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->suspended, 1u);
+  KillAndStart();
+  arranger = supervisor_->Spawn<Arranger>("arranger");
+  fetcher = supervisor_->Spawn<Fetcher>("fetcher");
+  ASSERT_TRUE(arranger.ok()) << arranger.status();
+  EXPECT_EQ(arranger.Call(Seen{}).value_or(-1), 0);
+  clock_.Advance(101'000);
+  system_->fabric().Poll();
+  system_->WaitIdle();
+  EXPECT_EQ(arranger.Call(Seen{}).value_or(-1), 1);
+  a_.Cast(Leave{});
+  arranger.Cast(Release{42});
+  system_->WaitIdle();
+  EXPECT_EQ(arranger.Call(Seen{}).value_or(-1), 11);
+  EXPECT_EQ(fetcher.Call(Seen{}).value_or(-1), 42);
+}
+
 // A field more than when the snapshot was made.
 class Wider : public Actor<Wider, Deposit> {
  public:

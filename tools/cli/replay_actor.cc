@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -22,7 +23,10 @@ constexpr char kKeys[] =
     "n: the state behind the next message; p: the one before; a number: that one; q: end";
 
 std::string ToText(const WalkStep& step, bool json) {
-  nlohmann::ordered_json state = pipeline::DescribeState(step.class_type, step.state);
+  nlohmann::ordered_json state = nlohmann::ordered_json::object();
+  for (const pipeline::PayloadField& field : step.state) {
+    std::visit([&](const auto& value) { state[std::string(field.name)] = value; }, field.value);
+  }
   std::string message;
   if (step.next != nullptr) {
     const FrameHeader& header = step.next->message.header;
@@ -39,11 +43,7 @@ std::string ToText(const WalkStep& step, bool json) {
   }
   std::string text = absl::StrCat("state ", step.number, "\n");
   for (const auto& [name, value] : state.items()) {
-    if (name != "book") {
-      absl::StrAppend(&text, "  ", name, ": ", value.dump(), "\n");
-      continue;
-    }
-    for (const auto& line : value) absl::StrAppend(&text, "  ", line.get<std::string>(), "\n");
+    absl::StrAppend(&text, "  ", name, ": ", value.dump(), "\n");
   }
   if (step.next != nullptr) {
     absl::StrAppend(&text, "-> ", step.next->place.ToString(), " ", message, "\n");

@@ -1,18 +1,15 @@
 // `bitactor trace`, and of it `export`.
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <system_error>
 
-#include "absl/strings/str_cat.h"
 #include "bitactor/tracing/chrome_export.h"
 #include "bitactor/tracing/span_file.h"
-#include "bitactor/tracing_export/seal_verify.h"
 #include "bitactor/tracing_export/sealed_blocks.h"
 #include "cli/commands.h"
 #include "cli/trace_commands.h"
+#include "cli/trace_source.h"
 #include "pipeline/span_names.h"
 
 namespace bitactor::cli {
@@ -23,12 +20,6 @@ struct TraceExportArguments {
   std::string format = "perfetto";
   std::string output;
 };
-
-// A file of sealed blocks, or a span file.
-absl::StatusOr<SpanFile> LoadEither(const std::string& path) {
-  absl::StatusOr<SpanFile> sealed = LoadSealedSpans(path);
-  return sealed.status().code() == absl::StatusCode::kInvalidArgument ? LoadSpans(path) : sealed;
-}
 
 absl::Status ExportSealed(const std::string& output, const SpanFile& file) {
   if (output.empty()) {
@@ -41,18 +32,7 @@ absl::Status ExportSealed(const std::string& output, const SpanFile& file) {
 }
 
 int Export(const TraceExportArguments& arguments) {
-  std::string path = arguments.source;
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    path = JoinPath(path, pipeline::kSpanFileName);
-    if (!std::filesystem::exists(path, error)) {
-      return Fail(absl::NotFoundError(absl::StrCat(path,
-                                                   ": no spans here: they are saved when a run "
-                                                   "with --journal ends by itself; after a crash, "
-                                                   "resume the run to its end")));
-    }
-  }
-  absl::StatusOr<SpanFile> file = LoadEither(path);
+  const absl::StatusOr<SpanFile> file = LoadTrace(arguments.source);
   if (!file.ok()) return Fail(file.status());
   absl::Status status;
   if (arguments.format == "sealed") {
@@ -74,7 +54,11 @@ void AddTraceCommands(CLI::App& app, int& exit_code) {
   CLI::App* trace = app.add_subcommand("trace", "Look at recorded spans");
   trace->require_subcommand(1);
   AddTraceContextCommand(*trace, exit_code);
+  AddTracePathCommand(*trace, exit_code);
+  AddTraceSlowCommand(*trace, exit_code);
+  AddTraceStatCommand(*trace, exit_code);
   AddTraceVerifyCommand(*trace, exit_code);
+  AddTraceWalkCommand(*trace, exit_code);
   auto arguments = std::make_shared<TraceExportArguments>();
   CLI::App* command = trace->add_subcommand("export", "Write spans for a viewer");
   command

@@ -4,24 +4,20 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "bitactor/l3_genactor/system.h"
+#include "pipeline/payload_fields.h"
 
 namespace bitactor::pipeline {
-
-// What an actor of the pipeline knows, by the names of its members. Null for a class that is not of the
-// pipeline.
-nlohmann::ordered_json DescribeState(uint32_t class_type, const void* state);
 
 // A state, and the message that changes it next; null: the walk ends here.
 struct WalkStep {
   uint64_t number;  // 0, 1, ...
   const ReplayStep* next;
-  uint32_t class_type;
-  const void* state;
+  std::vector<PayloadField> state;
 };
 
 // Replays the actor of this name or number, up to `spec.until`, and shows every state that it was in, the

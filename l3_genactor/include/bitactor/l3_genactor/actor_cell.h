@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/system_records.h"
+#include "bitactor/l3_genactor/actor_extras.h"
 #include "bitactor/l3_genactor/actor_history.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
@@ -39,7 +41,8 @@ namespace bitactor::internal {
 
 class ActorCell;
 class ShardRuntime;
-class Supervisor;
+struct Child;
+struct CycleProbe;
 
 // What the runtime knows of an actor's class. One constant per class.
 struct ActorClass {
@@ -48,11 +51,15 @@ struct ActorClass {
   size_t state_bytes;
   bool copied_before_messages;  // state small and plain enough that a copy brings back what was
                                 // before a crash
+  bool traps_exits;
+  MailboxOptions mailbox;
   bool (*dispatch)(ActorCell& cell, void* state,
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
+  void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
+  bool (*takes_block)(uint32_t type);  // whether it handles this type at any length
   // The state as a snapshot keeps it; null: it cannot be brought back from bytes.
   uint64_t layout;
   void (*write_state)(const void* state, StateWriter& writer);
@@ -69,12 +76,16 @@ class RunningHandler {
 
 // What a suspended handler waits for: an answer, a time, or the first of both. Lives in the
 // coroutine's frame.
-class Waiter : public TimerNode {
+class Waiter : public Alarm {
  public:
-  virtual ~Waiter() { Unlink(); }
+  ~Waiter() override { Unlink(); }
+  void Fire(ShardRuntime& runtime) override;
 
   virtual void OnReply(const Frame& reply) = 0;
   virtual void OnTimeout() = 0;
+
+  // The actor whose answer the handler cannot go on without; 0: there is none, or not one alone.
+  virtual uint32_t awaited_target() const { return 0; }
 
   bool completed() const { return completed_; }
   uint64_t id() const { return id_; }
@@ -108,10 +119,23 @@ struct Invocation {
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
   uint32_t type = 0;
+  uint32_t deadline_us = 0;
   uint64_t message_id = 0;
   uint64_t stamp_ns = 0;
   uint64_t trace = 0;
   uint64_t span = 0;
+
+  // When nobody needs it any more; 0: never.
+  uint64_t deadline_ns() const {
+    return deadline_us == 0 ? 0 : stamp_ns + uint64_t{deadline_us} * 1000;
+  }
+};
+
+// A call that was handled without an answer, for somebody has its ReplyTo.
+struct PendingReply {
+  uint32_t caller;
+  uint64_t call_id;
+  uint64_t deadline_ns;  // 0: none
 };
 
 // Threads: the owner shard's alone.
@@ -131,15 +155,36 @@ class ActorCell : public Endpoint {
   absl::Status StartFresh();
 
   HandleOutcome Handle(const Frame& frame, Shard& shard) override;
+  HandleOutcome HandleBlock(const Frame& frame, std::span<const std::byte> block,
+                            Shard& shard) override;
+  // A call that arrives while this actor waits in a call itself may close a ring of them.
+  void OnCallHeld(const Frame& call, Shard& shard) override;
 
   // Applies a journalled frame again. What comes back is a crash that no journalled record knows
   // of: the run ended between the crash and its record.
-  std::optional<ExitReason> Apply(const Frame& frame, const std::function<void()>& restore);
+  // `block`: the payload of a frame with kFlagBlock.
+  std::optional<ExitReason> Apply(const Frame& frame, std::span<const std::byte> block,
+                                  const std::function<void()>& restore);
   // What a live crash does: answers the caller, tells monitors and supervisor, journals, restarts
   // or ends.
   void Crash(const ExitReason& reason);
   // Ends it, as its supervisor or its own Stop() wants: monitors and supervisor learn why.
   void Exit(const ExitReason& reason);
+  // As Exit(), but what traps exits may end its suspended handler first. False: it does so, and the
+  // end comes then.
+  bool ShutDown(const ExitReason& reason);
+  // It has ended and waits, with its mailbox, to be started again or to be ended for good.
+  bool down() const { return down_; }
+  // Starts it where it is. After an error it is down still. Before it handles anything again, GoOn().
+  absl::Status StartWhereItIs();
+  void GoOn();
+  // Takes it away. REQUIRES: down().
+  void EndWhileDown();
+  // The actor's own last words, with no handler under way. What comes back is the reason to end with:
+  // an exception inside becomes it.
+  ExitReason RunTerminate(const ExitReason& reason);
+  // From the signal being handled: it ends of it at once, without Terminate().
+  void EndBySignal(const ExitReason& reason);
   // Applying its history left it ended: it takes no further part until it is started afresh.
   bool ended() const { return ended_; }
 
@@ -150,12 +195,18 @@ class ActorCell : public Endpoint {
   // The latest stamp handled since the fresh start, 0 before the first: an actor's time, which
   // never goes back.
   uint64_t context_stamp_ns() const { return context_stamp_ns_; }
+  uint64_t context_trace() const { return context_trace_; }
+  uint64_t context_span() const { return context_span_; }
   uint64_t NextMessageId() { return MakeMessageId(incarnation_, ++sequence_); }
   uint64_t sequence() const { return sequence_; }
 
   template <typename M>
-  void Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
-            uint64_t correlation_id, const M& payload, uint8_t flags = 0, uint32_t deadline_us = 0);
+  SendResult Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
+                  uint64_t correlation_id, const M& payload, uint8_t flags = 0,
+                  uint32_t deadline_us = 0);
+
+  // A message to go on with: to itself, past what is queued.
+  void SendKept(uint64_t message_id, const KeptMessage& message);
 
   // Answers the invocation. The type of an answer is that of its request.
   template <typename R>
@@ -165,6 +216,20 @@ class ActorCell : public Endpoint {
     Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, invocation_.type, NextMessageId(),
          invocation_.message_id, value);
   }
+  // Answers a call that is not, or no longer, the invocation.
+  template <typename V>
+  void SendAnswer(uint32_t caller, uint32_t type, uint64_t call_id, const V& value,
+                  uint8_t flags = 0) {
+    Send(FrameKind::kReply, Address{ActorId{caller}}, type, NextMessageId(), call_id, value, flags);
+  }
+  // The invocation's handler has its ReplyTo: the call stays open after the handler.
+  void KeepCallOpen();
+  // Whether an open call of `server` is still to be answered; from here on it is not.
+  bool CloseCall(ActorId server, uint32_t caller, uint64_t call_id);
+  // The payload of a message could not be decoded. False: nobody can be told.
+  bool RefuseMalformed(std::string_view type_name, const absl::Status& error);
+  // Calls that are open, oldest first.
+  const std::vector<PendingReply>& open_calls() const;
   // The handler ends with this failure: a crash with that reason.
   void Fail(absl::Status status) { failure_ = std::move(status); }
   // The handler asked to end when it is done.
@@ -177,19 +242,37 @@ class ActorCell : public Endpoint {
   void HandlerThrew(std::exception_ptr exception) { thrown_ = std::move(exception); }
 
   // Links a waiter, arms its timer. `timeout_ns` 0: none.
-  void Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns);
+  // `inherited`: the timeout is what is left of another one, so hardly any two are alike.
+  void Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool inherited = false);
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
-  uint64_t AddMonitor(Address target);
+  ActorExtras& extras() {
+    if (extras_ == nullptr) extras_ = std::make_unique<ActorExtras>(this);
+    return *extras_;
+  }
+  // Null: it has none.
+  const ActorExtras* extras_or_null() const { return extras_.get(); }
+  uint64_t AddMonitor(Address target) { return extras().Monitor(target); }
+  // Casts and calls, if nothing speaks against it; nothing at all while it is down.
+  void AcceptWhatMayCome() {
+    const bool open = running_ == nullptr && (extras_ == nullptr || extras_->open());
+    AcceptOnly(down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended);
+  }
+  bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
   const void* state() const { return reinterpret_cast<const std::byte*>(this) + kStateOffset; }
+  // Whether there is a state: not of one that ended or is down.
+  bool has_state() const { return alive_; }
   void FoldInto(Digest& digest) const { cls_.digest(state(), digest); }
   uint64_t StateDigest() const {
     Digest digest;
     FoldInto(digest);
     return digest.value();
+  }
+  bool traps_exits() const {
+    return extras_ != nullptr ? extras_->traps_exits() : cls_.traps_exits;
   }
 
   // Set-up, by the runtime.
@@ -204,6 +287,7 @@ class ActorCell : public Endpoint {
   // answers and timers name them, and what stands between it and its targets is built up again.
   void BeginReplay() {
     sequence_ = 0;
+    open_calls_.reset();
     guards_.reset();
   }
   // A crash at the very end of its history, whose record is missing. Dealt with once the cell is in
@@ -216,11 +300,15 @@ class ActorCell : public Endpoint {
   absl::Status StartAgain();
   const std::string& name() const { return name_; }
   bool durable() const { return durable_; }
-  Supervisor* supervisor = nullptr;
+  // Its state is copied before each message, and brought back from there.
+  bool copied_before_messages() const { return durable_ && cls_.copied_before_messages; }
+  std::shared_ptr<Child> child;  // null: nobody supervises it
 
   // Whether a snapshot could hold it as it is now: its class can be saved, and no handler is
   // suspended. Between dispatches.
-  bool MayBeCaptured() const { return cls_.write_state != nullptr && running_ == nullptr; }
+  bool MayBeCaptured() const {
+    return cls_.write_state != nullptr && running_ == nullptr && alive_ && !down_;
+  }
   // REQUIRES: MayBeCaptured().
   std::shared_ptr<ActorSnapshot> Capture(const FrameRef& at) const;
   // Becomes what the snapshot holds, without sending. REQUIRES: SendMode::kSuppressed.
@@ -252,13 +340,29 @@ class ActorCell : public Endpoint {
   // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
-  void HandleSystem(const Frame& frame);
+  // False: `frame` is a message for the actor itself.
+  bool HandleSystem(const Frame& frame);
+  // Before a message of an actor with extras, and before a signal. False: it is not for the actor.
+  [[gnu::noinline]] bool BeginWithExtras(const Frame& frame);
+  // What a message that crashed its actor does although its handler is passed over.
+  void PassOver(const Frame& frame);
+  void BringBackCopy();
+  // System messages that concern calls. False: it is another.
+  bool HandleCallSystem(const Frame& frame);
+  void OnCycleProbe(const CycleProbe& probe);
+  void SendCycleProbe(CycleProbe probe, const Waiter& awaited);
+  const Waiter* AwaitedCall() const;
+  // Tells all callers whose calls are open that there will be no answer.
+  void RefuseOpenCalls(const ExitReason& reason);
   void Complete(const Frame& frame);
   // The part of a crash that others see and that replay repeats: the error answer and the DOWN
   // messages.
   void Announce(const ExitReason& reason);
   void EndHandler();
   void Conclude(const ExitReason& reason, bool crashed);
+  void GoDown(bool crashed);
+  void DestroyState();
+  void Leave();
   absl::Status Restore();
   // What the runtime keeps beside the state, for a snapshot.
   void SaveContext(StateWriter& writer) const;
@@ -273,9 +377,13 @@ class ActorCell : public Endpoint {
   bool durable_ = false;
   bool alive_ = false;  // the state is constructed
   bool ended_ = false;
+  bool down_ = false;
+  bool restore_when_started_ = false;  // of one that is down
   bool handler_ended_ = false;
+  bool ends_by_signal_ = false;
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
+  std::unique_ptr<ActorExtras> extras_;  // null: never used
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;
@@ -292,6 +400,7 @@ class ActorCell : public Endpoint {
   std::vector<Monitor> monitors_;
   ActorHistory* history_ = nullptr;
   std::unique_ptr<ActorHistory> own_history_;  // of one that the journals did not know at the start
+  std::unique_ptr<std::vector<PendingReply>> open_calls_;
   std::unique_ptr<absl::node_hash_map<uint32_t, Guard>> guards_;  // by target
 
   friend class Waiter;
@@ -299,6 +408,9 @@ class ActorCell : public Endpoint {
 
 // The actor whose handler runs on this thread. REQUIRES: there is one.
 ActorCell& CurrentCell();
+
+// The whole payload of the frame that is being handled on this thread.
+std::span<const std::byte> PayloadOf(const Frame& frame);
 
 }  // namespace bitactor::internal
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,7 +27,9 @@
 #include "bitactor/l3_genactor/shard_runtime.h"
 #include "bitactor/l3_genactor/snapshotter.h"
 #include "bitactor/l3_genactor/supervision.h"
-#include "bitactor/l3_genactor/supervisor.h"
+#include "bitactor/l3_genactor/supervision_driver.h"
+#include "bitactor/l3_genactor/supervision_tree.h"
+#include "bitactor/l3_genactor/supervisor_ref.h"
 #include "bitactor/tracing/latency_histogram.h"
 #include "bitactor/tracing/span.h"
 
@@ -50,6 +53,12 @@ struct SystemOptions {
   uint64_t digest_every = 0;
   // False: every actor begins at Init and replays all of its history, as if there were no snapshot.
   bool from_snapshots = true;
+  // How long Stop() waits for supervised actors to end, children before their supervisors, the last
+  // one started first; 0: they are not asked to. Durable actors do not end: they live on in the next
+  // run.
+  absl::Duration shutdown_within = absl::Seconds(5);
+  // Of the jitter of Backoff.
+  uint64_t seed = 0;
   // The rest is the fabric's: lane sizes, budgets, clocks, threads. Its shards and journal_dir are
   // taken from above.
   FabricOptions fabric = {};
@@ -82,32 +91,6 @@ struct RecoveredActor {
   uint32_t class_type;  // TypeId<A>()
 };
 
-// A supervisor, from outside. Copyable; refers to its System.
-class SupervisorRef {
- public:
-  // Starts `A(args...)` under this supervisor, by the name it keeps for good, and returns when Init
-  // has run and its journalled history is applied. The arguments are kept for restarts. A handle
-  // that is not ok() says why there is none: kAlreadyExists (the name is taken), Init's error, the
-  // journal's.
-  template <typename A, typename... Args>
-  Handle<A> Spawn(std::string_view name, Restart restart = Restart::kPermanent, Args... args) const;
-
-  // Whether there is a supervisor; if not, every Spawn() gives a handle with this status.
-  const absl::Status& status() const { return status_; }
-  uint64_t restarts() const { return supervisor_ != nullptr ? supervisor_->restarts() : 0; }
-  bool gave_up() const { return supervisor_ != nullptr && supervisor_->gave_up(); }
-
- private:
-  friend class System;
-  explicit SupervisorRef(absl::Status status) : status_(std::move(status)) {}
-  SupervisorRef(System* system, internal::Supervisor* supervisor)
-      : system_(system), supervisor_(supervisor) {}
-
-  System* system_ = nullptr;
-  internal::Supervisor* supervisor_ = nullptr;
-  absl::Status status_;
-};
-
 // Threads: all methods, any thread that is not a shard's.
 // Ownership: handles, supervisors and actors refer to it.
 // Errors: Start names the option or the journal's damage. Stop() ends the shards and seals the
@@ -120,13 +103,19 @@ class System {
   static absl::StatusOr<std::unique_ptr<System>> Replay(const ReplaySpec& spec);
   ~System();
 
-  // Its status() is kInvalidArgument when max_restarts or within is out of range (see
-  // RestartIntensity).
+  // A supervisor without one of its own: when it ends, it has ended. Its status() is kInvalidArgument
+  // when an option is out of range (for max_restarts and within see RestartIntensity), kAlreadyExists
+  // when the name is taken. Without a name it gets one: "supervisor-1", ...
   SupervisorRef Supervise(const SupervisorOptions& options = {});
+  SupervisorRef Supervise(std::string_view name, const SupervisorOptions& options = {});
+  // All that is supervised, now. At most so many children of each supervisor.
+  SupervisionNode Tree(size_t max_children = std::numeric_limits<size_t>::max()) {
+    return supervision().Describe(max_children);
+  }
   // Without a supervisor: when it ends it is gone.
   template <typename A, typename... Args>
   Handle<A> Spawn(std::string_view name, Args... args) {
-    return SpawnUnder<A>(nullptr, name, Restart::kTemporary, std::move(args)...);
+    return SpawnUnder<A>(nullptr, name, {}, std::move(args)...);
   }
   // The handle of a living actor of class A; not ok() when nobody has the name or it is another
   // class's.
@@ -155,8 +144,8 @@ class System {
   // Frames that were read from the journals at the start.
   uint64_t recovered_frames() const { return recovered_frames_; }
 
-  // Waits until no message is on its way.
-  void WaitIdle() { fabric_->WaitIdle(); }
+  // Waits until no message is on its way and supervisors have done what they can do now.
+  void WaitIdle();
   FabricCounters Counters() { return fabric_->Counters(); }
   // Of the state of all living actors, in the order of their names: the same for the same state in
   // any process, on any number of shards. REQUIRES for a meaningful value: idle.
@@ -179,7 +168,8 @@ class System {
 
   // Ends an actor as if its supervisor had said so.
   void Stop(Address actor, const ExitReason& reason);
-  // Stops the shards, seals the journals. The first error of the journals.
+  // Ends what is supervised (SystemOptions::shutdown_within), stops the shards, seals the journals.
+  // The first error of the journals.
   absl::Status Stop();
 
   Fabric& fabric() { return *fabric_; }
@@ -200,18 +190,27 @@ class System {
   internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
   void NoteEnded(ActorId id, uint64_t sequence);
 
+  internal::SupervisionTree& supervision() { return supervision_.tree(); }
+  internal::SupervisionDriver& supervision_driver() { return supervision_; }
+  // The actor of this id, or null. On its shard.
+  internal::ActorCell* CellOf(ActorId id);
+  // Makes an actor and puts it in its place, on its shard. A supervised one is told of as started.
+  absl::Status PlaceActor(const std::string& name, ActorId id, const internal::ActorSpec& actor,
+                          const internal::ChildPtr& child);
+
+  // `supervisor` null: none.
   template <typename A, typename... Args>
-  Handle<A> SpawnUnder(internal::Supervisor* supervisor, std::string_view name, Restart restart,
-                       Args... args) {
+  Handle<A> SpawnUnder(const std::shared_ptr<internal::Supervisor>& supervisor,
+                       std::string_view name, const ChildOptions& options, Args... args) {
     auto construct = [kept = std::make_tuple(std::move(args)...)](void* state) {
       std::apply([state](const auto&... each) { ::new (state) A(each...); }, kept);
     };
-    return Handle<A>(
-        this, SpawnCell(internal::ClassOf<A>(), name, std::move(construct), supervisor, restart));
+    return Handle<A>(this, SpawnCell(name, {&internal::ClassOf<A>(), std::move(construct)},
+                                     supervisor, options));
   }
 
  private:
-  System();
+  explicit System(const SystemOptions& options);
   absl::Status StartFabric(FabricOptions options);
   // A replay's part of the journals: behind the snapshot, up to the cut. Names the actors.
   absl::Status ReadPast(const ReplaySpec& spec, std::map<uint32_t, internal::NameRecord>& names);
@@ -219,12 +218,13 @@ class System {
   absl::StatusOr<Address> SpawnCell(const internal::ActorClass& cls, std::string_view name,
                                     internal::ActorCell::Construct construct,
                                     internal::Supervisor* supervisor, Restart restart);
+  absl::StatusOr<Address> SpawnCell(std::string_view name, internal::ActorSpec actor,
+                                    const std::shared_ptr<internal::Supervisor>& supervisor,
+                                    const ChildOptions& options);
   absl::StatusOr<Address> Lookup(std::string_view name, const internal::ActorClass& cls);
   bool InspectState(std::string_view name, const internal::ActorClass& cls,
                     const std::function<void(const void*)>& visit);
   LatencyHistogram LatencyOf(uint32_t class_type);
-  void ShutDownChild(ActorId id);
-  internal::ActorCell* CellOf(ActorId id);
   static void OnDeadLetter(internal::Shard& shard, DeadLetterCause cause, const Frame& frame);
 
   const uint64_t uid_;
@@ -238,10 +238,11 @@ class System {
   std::function<void(const ReplayStep&)> on_step_;  // of a replay; empty: nobody looks
   internal::FoundSnapshot found_;                   // its actors are handed to recovery_
 
-  std::vector<std::unique_ptr<internal::ShardRuntime>>
-      runtimes_;  // outlives the cells in the fabric
+  absl::Duration shutdown_within_;
+  // These outlive the cells in the fabric.
+  internal::SupervisionDriver supervision_;
+  std::vector<std::unique_ptr<internal::ShardRuntime>> runtimes_;
   mutable Mutex mutex_;
-  std::vector<std::unique_ptr<internal::Supervisor>> supervisors_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, uint64_t> ended_sequences_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<Port>> thread_ports_ ABSL_GUARDED_BY(mutex_);
@@ -252,8 +253,32 @@ class System {
 
 template <typename A, typename... Args>
 Handle<A> SupervisorRef::Spawn(std::string_view name, Restart restart, Args... args) const {
+  return Spawn<A>(name, ChildOptions{.restart = restart}, std::move(args)...);
+}
+
+template <typename A, typename... Args>
+Handle<A> SupervisorRef::Spawn(std::string_view name, const ChildOptions& options,
+                               Args... args) const {
   if (!status_.ok()) return Handle<A>(nullptr, status_);
-  return system_->SpawnUnder<A>(supervisor_, name, restart, std::move(args)...);
+  return system_->SpawnUnder<A>(supervisor_, name, options, std::move(args)...);
+}
+
+template <typename A, typename... Given>
+SupervisorOfEach<A, Given...> SupervisorRef::SuperviseEach(std::string_view name,
+                                                           const SupervisorOptions& options,
+                                                           const ChildOptions& of_each,
+                                                           Given... given) const {
+  return {AddOfEach(name, options, of_each), of_each, std::make_tuple(std::move(given)...)};
+}
+
+template <typename A, typename... Given>
+template <typename... Args>
+Handle<A> SupervisorOfEach<A, Given...>::Spawn(std::string_view name, Args... args) const {
+  return std::apply(
+      [&](const Given&... given) {
+        return SupervisorRef::template Spawn<A>(name, options_, given..., std::move(args)...);
+      },
+      given_);
 }
 
 // Handle's members, which need the system.
@@ -263,8 +288,11 @@ template <typename M>
 SendResult Handle<A>::Cast(const M& message, absl::Duration timeout) const {
   internal::CheckCast<A, M>();
   if (!ok()) return SendResult::kClosed;
-  return internal::SendPatiently(
-      *system_, timeout, [this, &message](Port& port) { return port.Send(address_, message); });
+  return internal::SendPatiently(*system_, timeout, [this, &message](Port& port) {
+    return port.SendWith(address_, TypeId<M>(), [&message](auto& core, const auto& envelope) {
+      return internal::SendPayload(core, envelope, message);
+    });
+  });
 }
 
 template <typename A>
@@ -273,15 +301,31 @@ absl::StatusOr<internal::ReplyOf<M>> Handle<A>::Call(const M& request,
                                                      absl::Duration timeout) const {
   internal::CheckCall<A, M>();
   if (!ok()) return status_;
-  absl::StatusOr<Frame> reply =
-      system_->ThreadPort().Call(address_, request, internal::TimeoutNanos(timeout));
-  if (!reply.ok()) return reply.status();
-  internal::ReplyOf<M> value;
-  if (reply->header.type != TypeId<M>() || reply->header.size_bytes != sizeof(value)) {
-    return absl::InternalError("the answer is not of the request's Reply type");
-  }
-  std::memcpy(static_cast<void*>(&value), reply->payload, sizeof(value));
-  return value;
+  const absl::StatusOr<Answer> answer =
+      system_->ThreadPort().CallWith(address_, TypeId<M>(), internal::WaitNanos(timeout),
+                                     [&request](auto& core, const auto& envelope) {
+                                       return internal::SendPayload(core, envelope, request);
+                                     });
+  if (!answer.ok()) return answer.status();
+  return internal::ReadAnswer<internal::ReplyOf<M>>(answer->frame.header, answer->bytes(),
+                                                    TypeId<M>());
+}
+
+template <typename A>
+template <typename M>
+PendingCall<internal::ReplyOf<M>> Handle<A>::CallAsync(const M& request,
+                                                       absl::Duration timeout) const {
+  internal::CheckCall<A, M>();
+  using Pending = PendingCall<internal::ReplyOf<M>>;
+  if (!ok()) return Pending(status_);
+  Port& port = system_->ThreadPort();
+  const uint64_t timeout_ns = internal::WaitNanos(timeout);
+  const absl::StatusOr<uint64_t> call_id = port.StartCall(
+      address_, TypeId<M>(), timeout_ns, [&request](auto& core, const auto& envelope) {
+        return internal::SendPayload(core, envelope, request);
+      });
+  if (!call_id.ok()) return Pending(call_id.status());
+  return Pending(&port, *call_id, TypeId<M>());
 }
 
 template <typename A>
