@@ -45,10 +45,11 @@ absl::StatusOr<internal::DeliveryState> Fabric::SaveDeliveryStateLocked() {
 absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(
     const RetentionOptions& options, const std::map<uint32_t, Position>& keep_from) {
   MutexLock routing(&routing_mutex_);
-  if (options_.on_recovered && !options_.recover_from) {
+  if (options_.on_recovered && keep_from.empty()) {
     return absl::FailedPreconditionError(
-        "no record may be removed: this fabric's owner reads every one at the start "
-        "(FabricOptions::on_recovered)");
+        "no record may be removed: this fabric's owner reads them at the start "
+        "(FabricOptions::on_recovered) and has not said which it needs; of a System, "
+        "System::Retain() does");
   }
   absl::StatusOr<internal::DeliveryState> saved = SaveDeliveryStateLocked();
   if (!saved.ok()) return saved.status();

@@ -181,14 +181,20 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
 }
 
 absl::Status ShardRuntime::ApplyThisBoot(ActorCell& cell) {
-  Journal* journal = shard_.journal();
-  if (journal == nullptr) return absl::OkStatus();
+  if (shard_.journal() == nullptr) return absl::OkStatus();
   Position from = shard_.first_position();
   if (cell.history() != nullptr && cell.history()->base != nullptr &&
       cell.history()->base->at.boot == system_.fabric().boot()) {
     from = cell.history()->base->at.position;
   }
-  History history = journal->Replay({.from = from});
+  absl::Status status = ApplyThisBootFrom(cell, from);
+  // Records before the first message of one that was spawned later may be gone.
+  if (absl::IsOutOfRange(status)) status = ApplyThisBootFrom(cell, Position::Begin());
+  return status;
+}
+
+absl::Status ShardRuntime::ApplyThisBootFrom(ActorCell& cell, Position from) {
+  History history = shard_.journal()->Replay({.from = from});
   for (const Record& record : history) {
     if (record.frame().header.target != static_cast<uint32_t>(cell.id())) continue;
     if (cell.Apply(record.frame(), record.bytes(), [] {}).has_value()) {

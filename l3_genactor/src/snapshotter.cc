@@ -42,6 +42,8 @@ struct Snapshotter::Round {
   std::map<uint32_t, std::shared_ptr<ActorSnapshot>> captured;  // by id
   SystemSnapshot snapshot;
   SnapshotReport report;
+  std::map<uint32_t, Position>
+      first;  // by shard: where its journal begins, once records were removed
 
   void Need(const FrameRef& from) {
     const JournalPlace place{from.position, from.boot};
@@ -134,7 +136,11 @@ void Snapshotter::NoteHistory(uint32_t index, ActorId id, const ActorHistory* hi
     for (const FrameRef& frame : history->frames) round.Need(frame);
   }
   if (lives && (base == nullptr || base->at.boot != fabric.boot())) {
-    round.Need({fabric.boot(), index, system_.fabric().shard(index).first_position()});
+    // Of what was removed in this run, it needs nothing.
+    const auto first = round.first.find(index);
+    const Position begin = system_.fabric().shard(index).first_position();
+    round.Need({fabric.boot(), index,
+                first != round.first.end() ? std::max(begin, first->second) : begin});
   }
 }
 
@@ -268,6 +274,7 @@ absl::StatusOr<SnapshotReport> Snapshotter::Take() {
 absl::StatusOr<SnapshotReport> Snapshotter::TakeLocked() {
   Fabric& fabric = system_.fabric();
   Round round;
+  round.first = first_;
   round.snapshot.number = round.report.number = ++number_;
   for (uint32_t i = 0; i < fabric.shards(); ++i) CaptureShard(i, round);
   for (uint32_t i = 0; i < fabric.shards(); ++i) {
@@ -325,7 +332,11 @@ absl::StatusOr<std::vector<RetentionReport>> Snapshotter::Retain(const Retention
         set_dir_,
         ": no record may be removed, for there is no snapshot of the actors: call Snapshot()"));
   }
-  return system_.fabric().Retain(options, keep_from);
+  absl::StatusOr<std::vector<RetentionReport>> reports =
+      system_.fabric().Retain(options, keep_from);
+  if (!reports.ok()) return reports;
+  for (uint32_t i = 0; i < reports->size(); ++i) first_[i] = (*reports)[i].first;
+  return reports;
 }
 
 }  // namespace bitactor::internal

@@ -354,6 +354,35 @@ TEST_F(SnapshotTest, RecordsThatItHoldsMayGo) {
   EXPECT_EQ(system_->Digest(), later);
 }
 
+TEST_F(SnapshotTest, WhoComesAfterRecordsWereRemovedNeedsNoneOfThem) {
+  Fill(1500);
+  ASSERT_TRUE(system_->Snapshot().ok());
+  EXPECT_EQ(system_->fabric().Retain({.before = Position::None()}).status().code(),
+            absl::StatusCode::kFailedPrecondition)
+      << "the fabric does not know what actors need";
+  ASSERT_TRUE(system_->Retain({.before = Position::None()}).ok());
+  const auto spawn = [this] {
+    Handle<Ledger> late = supervisor_->Spawn<Ledger>("late");
+    EXPECT_TRUE(late.ok()) << late.status();
+    return late;
+  };
+  Handle<Ledger> late = spawn();
+  late.Cast(Deposit{1, 5});
+  late.Cast(Fail{});
+  EXPECT_EQ(late.Call(Balance{1}).value_or(-1), 5);
+  late.Cast(Nap{100});
+  system_->WaitIdle();
+  ASSERT_TRUE(system_->Snapshot().ok());  // it is suspended
+  KillAndStart();
+  EXPECT_TRUE(system_->SnapshotStatus().ok()) << system_->SnapshotStatus();
+  EXPECT_LT(system_->recovered_frames(), 2000u);
+  late = spawn();
+  clock_.Advance(101'000);
+  system_->fabric().Poll();
+  system_->WaitIdle();
+  EXPECT_EQ(late.Call(Balance{1}).value_or(-1), 5);
+}
+
 TEST_F(SnapshotTest, WhatAnActorWithoutAStateNeedsIsKept) {
   const auto sealed = supervisor_->Spawn<Sealed>("sealed");
   sealed.Cast(Deposit{0, 4});

@@ -282,8 +282,8 @@ class Fabric {
   // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
   // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By
   // shard, what was removed. `keep_from`: records of these journals that stay, whatever the options
-  // say. kFailedPrecondition: no journals, stopped, or on_recovered without recover_from, which needs
-  // all records. Else the file system's error.
+  // say. kFailedPrecondition: no journals, stopped, or on_recovered without keep_from, for its
+  // owner needs records. Else the file system's error.
   absl::StatusOr<std::vector<RetentionReport>> Retain(
       const RetentionOptions& options, const std::map<uint32_t, Position>& keep_from = {});
   // Makes durable what is journalled by now, and keeps that snapshot; what it says. Errors: as Retain.

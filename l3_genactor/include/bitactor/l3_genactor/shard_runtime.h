@@ -106,6 +106,7 @@ class ShardRuntime final : public Poller {
   size_t AnswerUnsentCalls();
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
+  absl::Status ApplyThisBootFrom(ActorCell& cell, Position from);
 
   System& system_;
   Shard& shard_;

@@ -106,6 +106,7 @@ class Snapshotter {
 
   Mutex taking_;  // one at a time
   uint64_t number_ ABSL_GUARDED_BY(taking_);
+  std::map<uint32_t, Position> first_ ABSL_GUARDED_BY(taking_);  // as Round::first
   // Newer ones than this know of other journals; before the next one they are set aside.
   std::optional<Position> set_aside_after_ ABSL_GUARDED_BY(taking_);
 
