@@ -482,6 +482,13 @@ bool Shard::DeliverArrived(size_t& left) {
   return arrived_.empty() && go_on;
 }
 
+void Shard::VisitWaiting(const std::function<void(const Frame&)>& visit) {
+  port_.VisitHeldBack(visit);
+  for (const auto& lane : merge_.lanes()) lane->VisitWaiting(visit);
+  for (size_t i = 0; i < arrived_.size(); ++i) visit(arrived_.At(i));
+  endpoints_.ForEach([&](Endpoint& endpoint) { endpoint.held().ForEach(visit); });
+}
+
 TakenMark Shard::Mark() const {
   TakenMark mark;
   for (const auto& lane : merge_.lanes()) mark.tails.push_back(lane->published());

@@ -7,6 +7,7 @@
 
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/call_failed.h"
+#include "bitactor/l3_genactor/digest_record.h"
 #include "bitactor/l3_genactor/link.h"
 #include "bitactor/l3_genactor/monitor.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
@@ -94,7 +95,10 @@ std::unique_ptr<ActorCell> ActorCell::Make(ShardRuntime& runtime, ActorId id, co
   void* memory = ::operator new(kStateOffset + state_bytes);
   // Digests are over the state's bytes: padding is zero from the start.
   std::memset(static_cast<std::byte*>(memory) + kStateOffset, 0, state_bytes);
-  std::unique_ptr<ActorCell> cell(::new (memory) ActorCell(runtime, id, cls, std::move(construct)));
+  std::unique_ptr<ActorCell> cell(
+      runtime.system().digest_every() != 0
+          ? ::new (memory) DigestedActorCell(runtime, id, cls, std::move(construct))
+          : ::new (memory) ActorCell(runtime, id, cls, std::move(construct)));
   cell->capacity_frames = cls.mailbox.capacity_frames;
   cell->overload = cls.mailbox.overload;
   return cell;
@@ -437,7 +441,7 @@ void ActorCell::Record(CrashAction action, bool crashed) {
   if (crashed) {
     record.source = invocation_.source;
     record.message_id = invocation_.message_id;
-    if (crashes != nullptr) (*crashes)[{record.source, record.message_id}] = sequence_;
+    if (durable_) MakeHistory().crashes[{record.source, record.message_id}] = sequence_;
   }
   runtime_.shard().JournalSystemRecord(TypeId<CrashRecord>(), static_cast<uint32_t>(id()), &record,
                                        sizeof(record));
@@ -614,13 +618,14 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
     }
     return std::nullopt;
   }
+  if (IsDigestRecord(frame)) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind) || (frame.header.flags & kFlagSignal) != 0;
   const bool is_block = (frame.header.flags & kFlagBlock) != 0;
   // It was refused as unhandled, after it was journalled.
   if (is_block && begins && !cls_.takes_block(frame.header.type)) return std::nullopt;
   const CurrentBlockScope scope(block);
   const auto crashed = [this](uint32_t source, uint64_t message_id) {
-    return crashes != nullptr && crashes->contains({source, message_id});
+    return history_ != nullptr && history_->crashes.contains({source, message_id});
   };
   if (begins && runtime_.send_mode() == SendMode::kSuppressed &&
       crashed(frame.header.source, frame.header.message_id)) {

@@ -48,6 +48,7 @@ namespace bitactor {
 
 class Fabric;
 namespace internal {
+struct DeliveryState;
 class StatsFile;
 class StatsPublisher;
 }  // namespace internal
@@ -87,6 +88,9 @@ struct FabricOptions {
   std::optional<uint64_t> start_time_ns = {};
   // Called for every journalled frame, journal by journal in order, before the shards start.
   std::function<void(const RecoveredFrame&)> on_recovered = {};
+  // Asked before that, when the journals are open: where on_recovered begins in each, because its
+  // owner knows what was before. A journal that is not named is read from its beginning.
+  std::function<absl::StatusOr<std::map<uint32_t, JournalPlace>>()> recover_from = {};
   // Called on the shard that refused a message after it was accepted, beside the counting.
   std::function<void(internal::Shard&, DeadLetterCause, const Frame&)> on_dead_letter = {};
   // Called when everything is there and no shard runs yet.
@@ -286,9 +290,13 @@ class Fabric {
 
   // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
   // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By
-  // shard, what was removed. kFailedPrecondition: no journals, stopped, or on_recovered, which needs all
-  // records. Else the file system's error.
-  absl::StatusOr<std::vector<RetentionReport>> Retain(const RetentionOptions& options);
+  // shard, what was removed. `keep_from`: records of these journals that stay, whatever the options
+  // say. kFailedPrecondition: no journals, stopped, or on_recovered without keep_from, for its
+  // owner needs records. Else the file system's error.
+  absl::StatusOr<std::vector<RetentionReport>> Retain(
+      const RetentionOptions& options, const std::map<uint32_t, Position>& keep_from = {});
+  // Makes durable what is journalled by now, and keeps that snapshot; what it says. Errors: as Retain.
+  absl::StatusOr<internal::DeliveryState> SaveDeliveryState();
 
   // Stops the shards' threads, commits, gives away what answers were held, and seals the journals.
   // What is queued stays unhandled. The first error of the journals.
@@ -320,6 +328,8 @@ class Fabric {
   // Commits, if any answer waits for that; the work done.
   size_t CommitForAnswers();
   absl::Status CommitForTheLastTime();
+  absl::StatusOr<internal::DeliveryState> SaveDeliveryStateLocked()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(routing_mutex_);
   absl::Status StartShards();
   absl::Status MakeRoutes();
   absl::Status StartStats(uint64_t start_ns);

@@ -166,6 +166,12 @@ class PortCore {
     return static_cast<int64_t>(overflow_gone_ - overflow_end) >= 0;
   }
 
+  // Shows the frames that are held back, in order.
+  template <typename Visit>
+  void VisitHeldBack(Visit&& visit) {
+    for (size_t i = 0; i < overflow_.size(); ++i) visit(overflow_.At(i));
+  }
+
   // Gives away what is held and durable now; returns how many. REQUIRES: SetHeldAnswers().
   size_t GiveDurableAnswers();
   // Dead-letters what is held, for it will never be durable, and tells those who wait; returns how

@@ -144,6 +144,10 @@ class Shard final : public Poller {
   // Whether endpoints have yet to handle what they can take. This shard's thread.
   bool has_backlog() const { return !backlog_.empty(); }
 
+  // Shows every frame that was published to this shard, or that its port holds back, and that has not
+  // met its end yet. This shard's thread, between two dispatches.
+  void VisitWaiting(const std::function<void(const Frame&)>& visit);
+
   // Handover, on this shard's thread (Fabric::ChangeRoutes says in which order). Messages for slots
   // that come in are kept from now on,
   void BeginIncoming(const SlotSet& slots);

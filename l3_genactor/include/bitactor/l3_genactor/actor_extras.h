@@ -23,6 +23,11 @@
 #include "bitactor/l3_genactor/timer.h"
 #include "bitactor/l3_genactor/timer_lists.h"
 
+namespace bitactor {
+class StateReader;
+class StateWriter;
+}  // namespace bitactor
+
 namespace bitactor::internal {
 
 class ActorCell;
@@ -127,6 +132,10 @@ class ActorExtras {
   void AfterCrash();
   // Arms what a replay left unarmed.
   void ArmAll();
+  // For a snapshot, between dispatches: all but what is from outside (suspended). Load() arms nothing; a
+  // firing that was on its way fires again.
+  void Save(StateWriter& writer) const;
+  void Load(StateReader& reader);
 
   // From outside (System::Trace, System::Suspend). A tracer stays over restarts.
   void SetTracer(ActorTracer tracer) { tracer_ = std::move(tracer); }
@@ -178,6 +187,8 @@ class ActorExtras {
   void StopIdle();
   void NoteUndo(std::function<void()> undo);
   bool live() const;
+  static void SaveTimer(const MessageTimer& timer, StateWriter& writer);
+  static void LoadTimer(MessageTimer& timer, StateReader& reader);
 
   ActorCell& cell_;
   bool trap_exits_ = false;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -54,6 +55,8 @@ class ShardRuntime final : public Poller {
   // taken.
   absl::Status Recover(ActorCell& cell);
 
+  // Asks for a snapshot after so many records of its journal, and again and again; 0: never.
+  void SnapshotEvery(uint64_t records) { snapshot_due_ = records == 0 ? kNever : records; }
   // A call that could not even be sent, or whose answer could not, is answered as soon as there is room for that, by a message,
   // as replay needs it.
   void AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why);
@@ -84,6 +87,16 @@ class ShardRuntime final : public Poller {
     const SendMode before_;
   };
 
+  static constexpr uint64_t kNever = ~uint64_t{0};
+
+  // The state in which its history begins: from its snapshot, or Init.
+  absl::Status BeginHistory(ActorCell& cell);
+  // What its targets had not taken when the snapshot was made, and have not since.
+  void SendOutbox(const ActorSnapshot& snapshot);
+  [[gnu::noinline]] void AskForSnapshot();
+  // Compares a journalled digest of `cell` with that of its state. `agreed`: where it did last, then here.
+  static absl::Status CheckDigest(const ActorCell& cell, const Frame& frame, const FrameRef& at,
+                                  std::optional<FrameRef>& agreed);
   struct UnsentCall {
     ActorId caller;
     uint64_t call_id;
@@ -93,10 +106,12 @@ class ShardRuntime final : public Poller {
   size_t AnswerUnsentCalls();
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
+  absl::Status ApplyThisBootFrom(ActorCell& cell, Position from);
 
   System& system_;
   Shard& shard_;
   SendMode send_mode_ = SendMode::kLive;
+  uint64_t snapshot_due_ = kNever;  // asked for when its journal has so many records of this start
   TimerLists timers_;
   std::vector<UnsentCall> unsent_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>> latencies_;
