@@ -18,6 +18,8 @@ thread_local Shard* current_shard = nullptr;
 
 // Looks at the lanes in one Poll(): between two of them other pollers of the engine have their turn.
 constexpr int kMaxPasses = 16;
+// One in so many looks at all lanes; those between at the shard's own, if that has something.
+constexpr int kPassesPerLook = 4;
 
 // An idle shard looks at the clock so rarely that it does not keep the next message waiting.
 constexpr uint32_t kIdleRoundsPerLook = 64;
@@ -89,6 +91,10 @@ void Shard::ReadClock() {
     SpanRecord& span = spans_.Latest(batch.dispatches - i);
     span.start_ns = start_ns + i * each_ns;
     span.duration_ns = duration_ns;
+    if (LatencyHistogram* const latency = timed_[i].latency) {
+      const uint64_t end_ns = start_ns + (i + 1) * each_ns;
+      latency->Record(end_ns > timed_[i].stamp_ns ? end_ns - timed_[i].stamp_ns : 0);
+    }
   }
   if (batch.over && batch.dispatches == 1) [[unlikely]] {
     SpanRecord& span = spans_.Latest(1);
@@ -306,7 +312,10 @@ size_t Shard::Poll() {
         break;
       }
     }
-    work += merge_.Pass(left, deliver, quarantine);
+    // What this shard sent to itself need not wait for a look at all lanes.
+    work += passes % kPassesPerLook != 0 && merge_.OwnHasFrames()
+                ? merge_.PassOwn(left, deliver, quarantine)
+                : merge_.Pass(left, deliver, quarantine);
   } while (++passes < kMaxPasses && left > 0 && (port_.HasUnpublished() || merge_.HasFrames()));
   if (!meter_.empty()) {
     ReadClock();
@@ -479,8 +488,8 @@ void Shard::DrainBacklog() {
     taken_.Add(1);
     return;
   }
-  // Whose time is asked for is not metered together with others.
-  if ((endpoint.latency != nullptr || block != nullptr) && !meter_.empty()) ReadClock();
+  // A block is metered alone: what it takes has little to do with what other messages take.
+  if (block != nullptr && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -521,8 +530,9 @@ void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Positio
 inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                         SharedBlock* block) {
   const FrameHeader& header = frame.header;
-  const bool timed = endpoint.latency != nullptr;
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
+  const uint64_t span_id = SpanIdOf(header.source, header.message_id);
+  handled_span_ = span_id;
 
   const HandleOutcome outcome = block == nullptr
                                     ? endpoint.Handle(frame, *this)
@@ -530,7 +540,7 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
 
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
-  span.span = SpanIdOf(header.source, header.message_id);
+  span.span = span_id;
   span.parent_span = header.parent_span;
   span.sent_ns = header.stamp_ns;
   span.source = header.source;
@@ -540,12 +550,9 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  if (meter_.Add(endpoint.stats()) || timed || block != nullptr)
+  timed_[meter_.size()] = {endpoint.latency, header.stamp_ns};
+  if (meter_.Add(endpoint.stats()) || block != nullptr)
     ReadClock();  // its span gets its times there
-  if (endpoint.latency != nullptr) {
-    endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
-                                                              : 0);
-  }
   switch (outcome) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:

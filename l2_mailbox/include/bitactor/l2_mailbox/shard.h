@@ -183,6 +183,8 @@ class Shard final : public Poller {
   bool clock_is_fresh() const { return clock_is_fresh_; }
   // Now, on the hybrid clock, as of the last reading: at most eight messages ago.
   uint64_t now_ns() const { return port_.now_ns(); }
+  // The span id of the message that is being handled.
+  uint64_t handled_span() const { return handled_span_; }
   // Frames that were taken from lanes and have met their end: delivered, dead-lettered.
   uint64_t taken() const { return taken_.Read(); }
   uint64_t delivered() const { return delivered_.Read(); }
@@ -231,8 +233,8 @@ class Shard final : public Poller {
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
   bool HasAnswersToServe() const;
-  // Reads the clock. What was handled since the last reading is charged, and its spans get their
-  // times; what is handled next begins now.
+  // Reads the clock. What was handled since the last reading is charged, its spans get their times
+  // and its latencies are recorded; what is handled next begins now.
   void ReadClock();
   size_t RunTasks();
   void NoteJournalFull();
@@ -251,7 +253,14 @@ class Shard final : public Poller {
   std::unique_ptr<HeldAnswers> held_answers_;  // null: at level process
   SpanRing spans_;
   BatchMeter meter_;
+  // Of each dispatch of the open batch: where its latency goes (null: nowhere), and since when.
+  struct Timed {
+    LatencyHistogram* latency;
+    uint64_t stamp_ns;
+  };
+  std::array<Timed, BatchMeter::kMaxTogether> timed_{};
   bool clock_is_fresh_ = false;
+  uint64_t handled_span_ = 0;
   uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
   StatsPublisher* stats_ = nullptr;
   uint32_t idle_rounds_ = 0;
