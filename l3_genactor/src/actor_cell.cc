@@ -105,26 +105,41 @@ std::optional<ExitReason> ActorCell::TakeFailure() {
   return std::nullopt;
 }
 
-HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
+HandleOutcome ActorCell::Handle(const Frame& frame, Shard& shard) {
   bool handled = true;
-  const std::optional<ExitReason> crash = Run(frame, handled);
-  if (!handled) return HandleOutcome::kUnhandled;
-  if (crash.has_value()) [[unlikely]] {
-    Crash(*crash);
+  if (!RunCleanly(frame, shard.handled_span(), handled)) [[unlikely]] {
+    Crash(*TakeFailure());
     return HandleOutcome::kCrashed;
   }
+  if (!handled) [[unlikely]]
+    return HandleOutcome::kUnhandled;
   if (stop_reason_.has_value() && running_ == nullptr) [[unlikely]] {
     Exit(*std::exchange(stop_reason_, std::nullopt));
   }
   return HandleOutcome::kDone;
 }
 
+bool ActorCell::MaySend(FrameKind kind, Address target, uint64_t message_id) const {
+  Envelope envelope;
+  envelope.kind = kind;
+  envelope.source = static_cast<uint32_t>(id());
+  envelope.target = target;
+  envelope.message_id = message_id;
+  return runtime_.MaySend(envelope);
+}
+
 std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
+  const uint64_t span = SpanIdOf(frame.header.source, frame.header.message_id);
+  if (RunCleanly(frame, span, handled)) return std::nullopt;
+  return TakeFailure();
+}
+
+inline bool ActorCell::RunCleanly(const Frame& frame, uint64_t span, bool& handled) {
   const CurrentCellScope scope(this);
   const FrameHeader& header = frame.header;
   context_stamp_ns_ = std::max(context_stamp_ns_, header.stamp_ns);
   context_trace_ = header.trace;
-  context_span_ = SpanIdOf(header.source, header.message_id);
+  context_span_ = span;
   try {
     switch (header.kind) {
       case FrameKind::kReply:
@@ -150,9 +165,7 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
     running_.reset();
     AcceptOnly(kAllKinds);
   }
-  if (thrown_ == nullptr && failure_.ok()) [[likely]]
-    return std::nullopt;
-  return TakeFailure();
+  return thrown_ == nullptr && failure_.ok();
 }
 
 void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {

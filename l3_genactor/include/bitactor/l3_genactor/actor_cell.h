@@ -229,7 +229,12 @@ class ActorCell final : public Endpoint {
   ActorCell(ShardRuntime& runtime, ActorId id, const ActorClass& cls, Construct construct)
       : Endpoint(id), runtime_(runtime), cls_(cls), construct_(std::move(construct)) {}
 
-  // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
+  // Whether the runtime lets this message out, while a history is applied.
+  bool MaySend(FrameKind kind, Address target, uint64_t message_id) const;
+  // Handles a frame, whose span is `span`. False: its handler threw or returned a failure
+  // (TakeFailure).
+  [[gnu::always_inline]] bool RunCleanly(const Frame& frame, uint64_t span, bool& handled);
+  // The same; what it threw or returned comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
   void HandleSystem(const Frame& frame);
