@@ -18,6 +18,8 @@ thread_local Shard* current_shard = nullptr;
 
 // Looks at the lanes in one Poll(): between two of them other pollers of the engine have their turn.
 constexpr int kMaxPasses = 16;
+// One in so many looks at all lanes; those between at the shard's own, if that has something.
+constexpr int kPassesPerLook = 4;
 
 // An idle shard looks at the clock so rarely that it does not keep the next message waiting.
 constexpr uint32_t kIdleRoundsPerLook = 64;
@@ -91,6 +93,7 @@ void Shard::ReadClock() {
     SpanRecord& span = spans_.Latest(batch.dispatches - i);
     span.start_ns = start_ns + i * each_ns;
     span.duration_ns = duration_ns;
+    timed_[i].EndedAt(start_ns + (i + 1) * each_ns);
   }
   if (batch.over && batch.dispatches == 1) [[unlikely]] {
     SpanRecord& span = spans_.Latest(1);
@@ -111,6 +114,15 @@ void Shard::CloseIrregularBatch(const BatchMeter::Batch& batch, uint64_t start_n
     if (batch.over && batch.dispatches == 1 && span.outcome == SpanOutcome::kOk) {
       span.outcome = SpanOutcome::kOverrun;
     }
+  }
+  for (size_t i = 0; i < batch.dispatches; ++i) {
+    const uint64_t taken_ns = timed_[i].EndedAt(start_ns + (i + 1) * each_ns);
+    if ((without_span >> i & 1) == 0 || taken_ns <= state_->sampler.slow_ns()) continue;
+    const bool is_overrun = batch.over && batch.dispatches == 1;
+    SpanRecord span = SpanOf(unsampled_[i], is_overrun ? SpanOutcome::kOverrun : SpanOutcome::kOk);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+    spans_.Record(span);
   }
   for (const SpanRecord& span : late_spans_) spans_.Record(span);
   late_spans_.clear();
@@ -139,14 +151,6 @@ void Shard::RecordDeadLetter(const FrameHeader& header) {
   // The spans of the open batch have to be the last ones until it is closed.
   irregular_batch_ = true;
   late_spans_.push_back(span);
-}
-
-void Shard::KeepSlow(const FrameHeader& header, uint64_t start_ns, bool is_overrun) {
-  SpanRecord span = SpanOf(header, is_overrun ? SpanOutcome::kOverrun : SpanOutcome::kOk);
-  span.start_ns = start_ns;
-  span.duration_ns = static_cast<uint32_t>(
-      std::min<uint64_t>(port_.now_ns() - start_ns, std::numeric_limits<uint32_t>::max()));
-  spans_.Record(span);
 }
 
 bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
@@ -359,7 +363,10 @@ size_t Shard::Poll() {
         break;
       }
     }
-    work += merge_.Pass(left, deliver, quarantine);
+    // What this shard sent to itself need not wait for a look at all lanes.
+    work += passes % kPassesPerLook != 0 && merge_.OwnHasFrames()
+                ? merge_.PassOwn(left, deliver, quarantine)
+                : merge_.Pass(left, deliver, quarantine);
   } while (++passes < kMaxPasses && left > 0 && (port_.HasUnpublished() || merge_.HasFrames()));
   if (!meter_.empty()) {
     ReadClock();
@@ -539,8 +546,8 @@ void Shard::DrainBacklog() {
     taken_.Add(1);
     return;
   }
-  // Whose time is asked for is not metered together with others.
-  if ((endpoint.latency != nullptr || block != nullptr) && !meter_.empty()) ReadClock();
+  // A block is metered alone: what it takes has little to do with what other messages take.
+  if (block != nullptr && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -581,8 +588,9 @@ void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Positio
 inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                         SharedBlock* block) {
   const FrameHeader& header = frame.header;
-  const bool timed = endpoint.latency != nullptr;
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
+  const uint64_t span_id = SpanIdOf(header.source, header.message_id);
+  handled_span_ = span_id;
 
   const HandleOutcome outcome = block == nullptr
                                     ? endpoint.Handle(frame, *this)
@@ -594,7 +602,7 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   }
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
-  span.span = SpanIdOf(header.source, header.message_id);
+  span.span = span_id;
   span.parent_span = header.parent_span;
   span.sent_ns = header.stamp_ns;
   span.source = header.source;
@@ -604,12 +612,9 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  if (meter_.Add(endpoint.stats()) || timed || block != nullptr)
+  timed_[meter_.size()] = {endpoint.latency, header.stamp_ns};
+  if (meter_.Add(endpoint.stats()) || block != nullptr)
     ReadClock();  // its span gets its times there
-  if (endpoint.latency != nullptr) {
-    endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
-                                                              : 0);
-  }
   switch (outcome) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:
@@ -628,18 +633,11 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
 }
 
 HandleOutcome Shard::FinishWithoutSpan(Endpoint& endpoint, const Frame& frame, SharedBlock* block) {
-  const FrameHeader& header = frame.header;
-  const uint64_t start_ns = port_.now_ns();
   without_span_ |= 1u << meter_.size();
   irregular_batch_ = true;
-  const bool alone = meter_.empty();
-  const uint64_t overruns_before = endpoint.stats().overruns;
-  if (meter_.Add(endpoint.stats()) || endpoint.latency != nullptr || block != nullptr) ReadClock();
-  const uint64_t taken_ns = port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns : 0;
-  if (endpoint.latency != nullptr) endpoint.latency->Record(taken_ns);
-  if (alone && meter_.empty() && taken_ns > state_->sampler.slow_ns()) {
-    KeepSlow(header, start_ns, endpoint.stats().overruns != overruns_before);
-  }
+  timed_[meter_.size()] = {endpoint.latency, frame.header.stamp_ns};
+  unsampled_[meter_.size()] = frame.header;
+  if (meter_.Add(endpoint.stats()) || block != nullptr) ReadClock();
   delivered_.Add(1);
   if (block != nullptr) *block = {};
   taken_.Add(1);

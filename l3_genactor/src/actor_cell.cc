@@ -150,16 +150,15 @@ std::optional<ExitReason> ActorCell::TakeFailure() {
   return std::nullopt;
 }
 
-HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
+HandleOutcome ActorCell::Handle(const Frame& frame, Shard& shard) {
   bool handled = true;
-  const std::optional<ExitReason> crash = Run(frame, handled);
+  if (!RunCleanly(frame, shard.handled_span(), handled)) [[unlikely]] {
+    Crash(*TakeFailure());
+    return HandleOutcome::kCrashed;
+  }
   if (!handled) [[unlikely]] {
     invocation_.replied = true;  // the dead letter's answer is the answer
     return HandleOutcome::kUnhandled;
-  }
-  if (crash.has_value()) [[unlikely]] {
-    Crash(*crash);
-    return HandleOutcome::kCrashed;
   }
   if (stop_reason_.has_value() && running_ == nullptr) [[unlikely]] {
     Exit(*std::exchange(stop_reason_, std::nullopt));
@@ -177,12 +176,27 @@ HandleOutcome ActorCell::HandleBlock(const Frame& frame, std::span<const std::by
   return Handle(frame, shard);
 }
 
+bool ActorCell::MaySend(FrameKind kind, Address target, uint64_t message_id) const {
+  Envelope envelope;
+  envelope.kind = kind;
+  envelope.source = static_cast<uint32_t>(id());
+  envelope.target = target;
+  envelope.message_id = message_id;
+  return runtime_.MaySend(envelope);
+}
+
 std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
+  const uint64_t span = SpanIdOf(frame.header.source, frame.header.message_id);
+  if (RunCleanly(frame, span, handled)) return std::nullopt;
+  return TakeFailure();
+}
+
+inline bool ActorCell::RunCleanly(const Frame& frame, uint64_t span, bool& handled) {
   const CurrentCellScope scope(this);
   const FrameHeader& header = frame.header;
   context_stamp_ns_ = std::max(context_stamp_ns_, header.stamp_ns);
   context_trace_ = header.trace;
-  context_span_ = SpanIdOf(header.source, header.message_id);
+  context_span_ = span;
   context_flags_ = header.flags & kFlagUnsampled;
   try {
     switch (header.kind) {
@@ -214,9 +228,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
   if (thrown_ == nullptr && failure_.ok()) [[likely]] {
     if (extras_ != nullptr && running_ == nullptr && !stop_reason_.has_value()) [[unlikely]]
       extras_->AfterHandler();
-    return std::nullopt;
+    return true;
   }
-  return TakeFailure();
+  return false;
 }
 
 TraceContext ActorCell::trace_context() const {

@@ -9,7 +9,7 @@
 
 namespace bitactor::internal {
 
-bool ShardRuntime::MaySend(Envelope envelope) const {
+bool ShardRuntime::MaySend(const Envelope& envelope) const {
   if (send_mode_ == SendMode::kSuppressed || IsPort(envelope.target.id)) return false;
   return SequenceOf(envelope.message_id) >
          shard_.state().Watermark(envelope.source, static_cast<uint32_t>(envelope.target.id),

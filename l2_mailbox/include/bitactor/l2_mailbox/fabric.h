@@ -274,8 +274,7 @@ class Fabric {
   // Dispatches over budget, of all that are served now.
   uint64_t Overruns();
   // Batches of messages that together were over the budget of one: each may hide one overrun, whose
-  // handler is unknown (BatchMeter). Endpoints whose latency is recorded, as all actors' is, are
-  // metered one by one.
+  // handler is unknown (BatchMeter).
   uint64_t Suspicions();
   // Runs `task` on a shard's thread and waits for it.
   void RunOnShard(uint32_t shard, const std::function<void()>& task);

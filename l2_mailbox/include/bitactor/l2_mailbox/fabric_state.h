@@ -35,7 +35,7 @@ class Shard;
 class OwnedCounter {
  public:
   // Owner only. Relaxed: the load reads the owner's own store.
-  void Add(uint64_t n) {
+  [[gnu::always_inline]] void Add(uint64_t n) {
     // SYNC(counter): pairs with Read(); whoever sees a frame counted as taken sees the counts of
     // what it caused.
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_release);

@@ -191,6 +191,8 @@ class Shard final : public Poller {
   bool clock_is_fresh() const { return clock_is_fresh_; }
   // Now, on the hybrid clock, as of the last reading: at most eight messages ago.
   uint64_t now_ns() const { return port_.now_ns(); }
+  // The span id of the message that is being handled.
+  uint64_t handled_span() const { return handled_span_; }
   // Frames that were taken from lanes and have met their end: delivered, dead-lettered.
   uint64_t taken() const { return taken_.Read(); }
   uint64_t delivered() const { return delivered_.Read(); }
@@ -251,15 +253,14 @@ class Shard final : public Poller {
   SpanRecord SpanOf(const FrameHeader& header, SpanOutcome outcome) const;
   void RecordDeadLetter(const FrameHeader& header);
   // After a dispatch that was metered alone and is over.
-  void KeepSlow(const FrameHeader& header, uint64_t start_ns, bool is_overrun);
   static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
   void CountDeadLetter(DeadLetterCause cause, const Frame& frame);
   void AnswerError(const Frame& frame, const absl::Status& status);
   bool HasAnswersToServe() const;
-  // Reads the clock. What was handled since the last reading is charged, and its spans get their
-  // times; what is handled next begins now.
+  // Reads the clock. What was handled since the last reading is charged, its spans get their times
+  // and its latencies are recorded; what is handled next begins now.
   void ReadClock();
   size_t RunTasks();
   void NoteJournalFull();
@@ -283,7 +284,23 @@ class Shard final : public Poller {
   bool irregular_batch_ = false;  // either is the case
   uint32_t without_span_ = 0;     // bit i: the batch's i-th dispatch
   std::vector<SpanRecord> late_spans_;
+  // Of each dispatch of the open batch: where its latency goes (null: nowhere), and since when.
+  struct Timed {
+    LatencyHistogram* latency;
+    uint64_t stamp_ns;
+
+    // Records it. How long it took.
+    uint64_t EndedAt(uint64_t end_ns) const {
+      const uint64_t taken_ns = end_ns > stamp_ns ? end_ns - stamp_ns : 0;
+      if (latency != nullptr) latency->Record(taken_ns);
+      return taken_ns;
+    }
+  };
+  std::array<Timed, BatchMeter::kMaxTogether> timed_{};
+  std::array<FrameHeader, BatchMeter::kMaxTogether>
+      unsampled_{};  // of those without a span: for slow ones
   bool clock_is_fresh_ = false;
+  uint64_t handled_span_ = 0;
   uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round
   StatsPublisher* stats_ = nullptr;
   uint32_t idle_rounds_ = 0;

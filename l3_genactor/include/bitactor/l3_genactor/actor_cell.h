@@ -357,7 +357,12 @@ class ActorCell : public Endpoint {
 
   static const size_t kStateOffset;
 
-  // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
+  // Whether the runtime lets this message out, while a history is applied.
+  bool MaySend(FrameKind kind, Address target, uint64_t message_id) const;
+  // Handles a frame, whose span is `span`. False: its handler threw or returned a failure
+  // (TakeFailure).
+  [[gnu::always_inline]] bool RunCleanly(const Frame& frame, uint64_t span, bool& handled);
+  // The same; what it threw or returned comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
   // False: `frame` is a message for the actor itself.

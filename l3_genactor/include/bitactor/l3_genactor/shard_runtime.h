@@ -40,7 +40,7 @@ class ShardRuntime final : public Poller {
   PortCore& port() const { return shard_.port(); }
 
   SendMode send_mode() const { return send_mode_; }
-  bool MaySend(Envelope envelope) const;  // a copy: see PortCore::Refuse()
+  bool MaySend(const Envelope& envelope) const;
 
   void Arm(Waiter& waiter) { Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
   // `due_ns`: on the hybrid clock.
@@ -121,6 +121,8 @@ template <typename M>
 SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
                            uint64_t correlation_id, const M& payload, uint8_t flags,
                            uint32_t deadline_us) {
+  if (runtime_.send_mode() != SendMode::kLive && !MaySend(kind, target, message_id)) [[unlikely]]
+    return SendResult::kOk;
   Envelope envelope;
   envelope.kind = kind;
   envelope.flags = flags | context_flags_;
@@ -132,8 +134,6 @@ SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64
   envelope.parent_span = context_span_;
   envelope.type = type;
   envelope.deadline_us = deadline_us;
-  if (runtime_.send_mode() != SendMode::kLive && !runtime_.MaySend(envelope)) [[unlikely]]
-    return SendResult::kOk;
   return SendPayload(runtime_.port(), envelope, payload);
 }
 
