@@ -252,7 +252,6 @@ class Shard final : public Poller {
   // As of now, without a duration.
   SpanRecord SpanOf(const FrameHeader& header, SpanOutcome outcome) const;
   void RecordDeadLetter(const FrameHeader& header);
-  // After a dispatch that was metered alone and is over.
   static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
