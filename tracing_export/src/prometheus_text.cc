@@ -39,14 +39,15 @@ void AppendEscaped(std::string& out, std::string_view text, bool quotes) {
 
 // The shortest that reads back as the same number, never without '.' or exponent: OpenMetrics wants
 // one spelling for the bounds of buckets.
-void AppendDouble(std::string& out, double value) {
+void AppendNumber(std::string& out, double value) {
   if (std::isnan(value)) {
     out += "NaN";
   } else if (std::isinf(value)) {
     out += value > 0 ? "+Inf" : "-Inf";
   } else {
     char digits[32];
-    const char* const end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+    const char* const end =
+        std::to_chars(std::begin(digits), std::end(digits), value, std::chars_format::general).ptr;
     const std::string_view written(digits, static_cast<size_t>(end - digits));
     out += written;
     if (written.find_first_of(".e") == std::string_view::npos) out += ".0";
@@ -68,7 +69,7 @@ class TextWriter {
         if (const auto* whole = std::get_if<int64_t>(&point.value)) {
           absl::StrAppend(&out_, *whole);
         } else {
-          AppendDouble(out_, std::get<double>(point.value));
+          AppendNumber(out_, std::get<double>(point.value));
         }
         out_ += '\n';
       }
@@ -109,7 +110,7 @@ class TextWriter {
       if (le.has_value()) {
         out_ += before;
         out_ += "le=\"";
-        AppendDouble(out_, *le);
+        AppendNumber(out_, *le);
         out_ += '"';
       }
       out_ += '}';
@@ -132,7 +133,7 @@ class TextWriter {
       above = bound;
     }
     AppendName(family.name, "_sum", point.labels);
-    AppendDouble(out_, histogram.sum);
+    AppendNumber(out_, histogram.sum);
     out_ += '\n';
     AppendName(family.name, "_count", point.labels);
     absl::StrAppend(&out_, histogram.count, "\n");
@@ -147,7 +148,7 @@ class TextWriter {
     if (latest == nullptr) return;
     absl::StrAppendFormat(&out_, " # {trace_id=\"%032x\",span_id=\"%016x\"} ", latest->trace,
                           latest->span);
-    AppendDouble(out_, latest->value);
+    AppendNumber(out_, latest->value);
     if (latest->time_unix_ns != 0) {
       absl::StrAppendFormat(&out_, " %d.%03d", latest->time_unix_ns / 1'000'000'000,
                             latest->time_unix_ns / 1'000'000 % 1000);

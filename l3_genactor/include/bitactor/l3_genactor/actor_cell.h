@@ -184,6 +184,12 @@ class ActorCell final : public Endpoint {
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
+  // What stands between it and each of its targets.
+  template <typename Visit>
+  void ForEachGuard(Visit&& visit) const {
+    if (guards_ == nullptr) return;
+    for (const auto& [target, guard] : *guards_) visit(target, guard);
+  }
   uint64_t AddMonitor(Address target);
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
