@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,8 +12,10 @@
 #include "bench/optimizer_guard.h"
 #include "bench/rows.h"
 #include "bitactor/tracing/chrome_export.h"
+#include "bitactor/tracing/metrics.h"
 #include "bitactor/tracing/span_ring.h"
 #include "bitactor/tracing_export/otlp_exporter.h"
+#include "bitactor/tracing_export/prometheus_text.h"
 
 namespace bitactor::bench {
 namespace {
@@ -103,6 +106,36 @@ absl::StatusOr<Body> ExportChrome(const Context& context) {
   };
 }
 
+// Counters, and as many in 200 histograms of 25 buckets.
+constexpr size_t kScrapedSeries = 10'000;
+constexpr size_t kScrapedHistograms = 200;
+
+absl::StatusOr<Body> Scrape(const Context& context) {
+  auto registry = std::make_shared<MetricsRegistry>(0);
+  auto counters = registry->AddCounters(
+      {.name = "counted", .help = "Counted.", .labels = {"shard", "name"}, .max_series = 10'000});
+  if (!counters.ok()) return counters.status();
+  auto histograms = registry->AddHistograms(
+      {.name = "took_seconds", .help = "Took.", .labels = {"name"}, .scale = 1e-9});
+  if (!histograms.ok()) return histograms.status();
+  const size_t buckets = LatencyBounds().size() + 3;  // with those above all, sum and count
+  for (size_t i = 0; i < kScrapedHistograms; ++i) {
+    histograms->Of({absl::StrCat("of ", i)}).Record(1000 * i, 1, 2, 3);
+  }
+  for (size_t i = 0; i + kScrapedHistograms * buckets < kScrapedSeries; ++i) {
+    counters->Of({absl::StrCat(i % 64), absl::StrCat("number ", i)}).Add(i);
+  }
+  return [&clock = context.clock, registry](uint64_t operations) -> absl::StatusOr<Sample> {
+    const uint64_t start = clock.Now();
+    for (uint64_t i = 0; i < operations; ++i) {
+      std::string out;
+      AppendMetricsText(out, registry->Collect(i), MetricsText::kOpenMetrics);
+      if (out.empty()) return absl::InternalError("nothing was collected");
+    }
+    return NsPerOperation(clock.NanosIn(clock.Now() - start), operations);
+  };
+}
+
 }  // namespace
 
 void RegisterTracingRows(Registry& registry) {
@@ -118,6 +151,10 @@ void RegisterTracingRows(Registry& registry) {
                 .operations_max = 100'000,
                 .note = "one span as Chrome JSON"},
                &ExportChrome);
+  registry.Add({.name = "tracing/scrape",
+                .operations_max = 100,
+                .note = "10,000 lines of metrics collected and written as OpenMetrics"},
+               &Scrape);
 }
 
 }  // namespace bitactor::bench

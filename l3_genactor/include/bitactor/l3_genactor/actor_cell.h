@@ -263,6 +263,12 @@ class ActorCell : public Endpoint {
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
+  // What stands between it and each of its targets.
+  template <typename Visit>
+  void ForEachGuard(Visit&& visit) const {
+    if (guards_ == nullptr) return;
+    for (const auto& [target, guard] : *guards_) visit(target, guard);
+  }
   ActorExtras& extras() {
     if (extras_ == nullptr) extras_ = std::make_unique<ActorExtras>(this);
     return *extras_;
