@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/call_failed.h"
 #include "bitactor/l3_genactor/digest_record.h"
@@ -125,7 +126,7 @@ absl::Status ActorCell::StartFresh() {
   try {
     construct_(state());
     alive_ = true;
-    cls_.init(*this, state());
+    RunInit();
   } catch (...) {
     thrown_ = std::current_exception();
   }
@@ -138,6 +139,19 @@ absl::Status ActorCell::StartFresh() {
   }
   if (extras_ != nullptr) extras_->AfterHandler();
   return absl::OkStatus();
+}
+
+void ActorCell::RunInit() {
+  const bool timed = cls_.start_timeout_ns != 0 && runtime_.send_mode() == SendMode::kLive;
+  const FabricState& fabric = runtime_.shard().state();
+  const uint64_t began_ns = timed ? fabric.NowNanos() : 0;
+  cls_.init(*this, state());
+  if (!timed) return;
+  const uint64_t took_ns = fabric.NowNanos() - began_ns;
+  if (took_ns <= cls_.start_timeout_ns) return;
+  Fail(absl::DeadlineExceededError(absl::StrCat("timeout: Init of \"", name_, "\" took ",
+                                                took_ns / 1000, " us; kStartTimeout allows ",
+                                                cls_.start_timeout_ns / 1000, " us")));
 }
 
 std::optional<ExitReason> ActorCell::TakeFailure() {

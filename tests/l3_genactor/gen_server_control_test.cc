@@ -61,6 +61,15 @@ class Server : public Actor<Server, Add, Get, Nap, Fail> {
   int64_t total_ = 0;
 };
 
+// Takes 2 ms to start.
+class Sluggish : public Actor<Sluggish, Add> {
+ public:
+  static constexpr absl::Duration kStartTimeout = absl::Milliseconds(1);
+  void Init() { slow_clock->Advance(2'000'000); }
+  void Terminate(const ExitReason&) { ADD_FAILURE() << "it is killed"; }
+  void On(const Add&) {}
+};
+
 // Lists nothing that it could miss, and has no OnInfo.
 class Strict : public Actor<Strict, Add> {
  public:
@@ -235,6 +244,16 @@ TEST_F(GenServerControlTest, S32_AFailingFormatStatusIsContainedAndHidesTheState
   EXPECT_EQ(system_->Status("server")->text,
             "(FormatStatus failed: error INTERNAL: secret 13; the state is hidden)");
   EXPECT_EQ(server.Call(Get{}).value_or(-1), 13) << "it lives";
+}
+
+TEST_F(GenServerControlTest, S05_AnInitOverItsTimeoutIsNoStart) {
+  slow_clock = &clock_;
+  const absl::Status status = system_->Spawn<Sluggish>("sluggish").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+  EXPECT_NE(status.message().find("took 2000 us; kStartTimeout allows 1000 us"),
+            absl::string_view::npos)
+      << status;
+  EXPECT_EQ(system_->Find<Sluggish>("sluggish").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(GenServerControlTest, S33_StopSaysWhetherTheActorEnded) {

@@ -174,8 +174,20 @@ constexpr auto TerminateOf() -> void (*)(void*, const ExitReason&) {
         std::is_void_v<decltype(std::declval<A&>().Terminate(std::declval<const ExitReason&>()))>,
         "Terminate returns void: nobody waits for a coroutine of an actor that ends");
     return [](void* state, const ExitReason& reason) { static_cast<A*>(state)->Terminate(reason); };
+  } else {
+    static_assert(
+        !requires { &A::Terminate; }, "Terminate takes a const ExitReason&");
+    return nullptr;
   }
-  return nullptr;
+}
+
+template <typename A>
+constexpr uint64_t StartTimeoutOf() {
+  if constexpr (requires { A::kStartTimeout; }) {
+    static_assert(A::kStartTimeout > absl::ZeroDuration(), "kStartTimeout is above 0");
+    return TimeoutNanos(A::kStartTimeout);
+  }
+  return 0;
 }
 
 template <typename A, typename M>
@@ -246,11 +258,15 @@ constexpr void CheckAwaited() {
 // A handler returns void, a Reply, absl::Status, absl::StatusOr<Reply>, or a Task of these (a
 // coroutine, which takes its message by value). One that takes a ReplyTo<Reply> beside its message
 // may answer later (reply_to.h). An exception or an error status is a crash with that reason. `void
-// Init()` or `absl::Status Init()` runs after each fresh start. Optional too: `void Terminate(const
-// ExitReason&)`, the last words of one that stops, crashes or is shut down (not of one that is
-// killed or ends with a linked one); `void OnInfo(const Message&)`, for casts that are not listed;
-// `std::string FormatStatus() const`, for System::Status(); `static constexpr bool kTrapExits =
-// true`, see Link(); `static constexpr MailboxOptions kMailbox`, how many messages may wait.
+// Init()` or `absl::Status Init()` runs after each fresh start. Optional too:
+//
+//   void Terminate(const ExitReason&)        // last words of one that stops, crashes or is shut down,
+//                                            // not of one that is killed or ends with a linked one
+//   void OnInfo(const Message&)              // casts that are not listed
+//   std::string FormatStatus() const         // for System::Status()
+//   static constexpr bool kTrapExits         // whether Exit comes as a message: see Link()
+//   static constexpr MailboxOptions kMailbox // how many messages may wait
+//   static constexpr absl::Duration kStartTimeout  // an Init that took longer has failed
 //
 // Order: messages of one source in the order sent, causally across sources; while a coroutine is
 //   suspended the next message waits.
@@ -352,7 +368,7 @@ class Actor {
   }
 
   // `message` comes to this actor after `delay` (0: as soon as possible; InfiniteDuration: never),
-  // counted from the message being handled, past what is queued then. A fresh start ends all timers;
+  // counted from the message being handled, behind what is queued. A fresh start ends all timers;
   // a durable actor has those from before a crash, and after a start of the program those that were
   // left, at their times.
   template <typename M>
@@ -481,6 +497,7 @@ const ActorClass& ClassOf() {
       std::is_trivially_copyable_v<A> && sizeof(A) <= 256,
       TrapsExits<A>(),
       MailboxOf<A>(),
+      StartTimeoutOf<A>(),
       &A::Dispatch,
       [](ActorCell& cell, void* state) {
         A& actor = *static_cast<A*>(state);

@@ -57,6 +57,7 @@ struct ActorClass {
                                 // before a crash
   bool traps_exits;
   MailboxOptions mailbox;
+  uint64_t start_timeout_ns;  // 0: none
   bool (*dispatch)(ActorCell& cell, void* state,
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
@@ -371,6 +372,7 @@ class ActorCell : public Endpoint {
   // The same; what it threw or returned comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
+  void RunInit();
   // False: `frame` is a message for the actor itself.
   bool HandleSystem(const Frame& frame);
   // Before a message of an actor with extras, and before a signal. False: it is not for the actor.
