@@ -554,6 +554,27 @@ std::vector<SpanRecord> Fabric::Spans() {
   return spans;
 }
 
+void Fabric::ReadSpans(SpanCursor& cursor, std::vector<SpanRecord>& spans) {
+  constexpr size_t kSpansPerTask = 4096;  // 256 KiB: a shard copies that in some 30 us
+  cursor.positions.resize(state_.shards, 0);
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    // As many as there are now: whoever records faster than this reads must not keep it here.
+    uint64_t end = 0;
+    do {
+      const size_t before = spans.size();
+      spans.resize(before + kSpansPerTask);
+      size_t count = 0;
+      RunOnShard(i, [&] {
+        const SpanRing& ring = shards_[i]->spans();
+        if (end == 0) end = ring.recorded();
+        count = ring.ReadFrom(cursor.positions[i], std::span(spans).subspan(before),
+                              cursor.overwritten);
+      });
+      spans.resize(before + count);
+    } while (cursor.positions[i] < end);
+  }
+}
+
 std::vector<QuarantinedFrame> Fabric::Quarantined() const {
   std::vector<QuarantinedFrame> all;
   for (const auto& store : state_.quarantine) {

@@ -601,15 +601,26 @@ void Shard::End(const Frame& frame) {
   taken_.Add(1);
 }
 
-void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
+void Shard::CountDeadLetter(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
   if (stats_ != nullptr) stats_->CountRefusal(ActorId{frame.header.target});
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
+}
+
+void Shard::AnswerError(const Frame& frame, const absl::Status& status) {
+  Envelope reply = AnswerTo(frame);
+  reply.flags = kFlagError;
+  reply.type = TypeId<ErrorReply>();
+  port_.Send(reply, ErrorReply::Of(status));
+}
+
+void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
+  CountDeadLetter(cause, frame);
   const bool awaited = (frame.header.flags & kFlagAcknowledge) != 0;
   if (frame.header.kind != FrameKind::kCall && !awaited) return;
   // Every call is answered: its caller learns at once that nobody will.
-  const auto status = [&]() -> absl::Status {
+  AnswerError(frame, [&]() -> absl::Status {
     const char* name = DeadLetterCauseName(cause);
     switch (cause) {
       case DeadLetterCause::kExpired:
@@ -627,11 +638,7 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
       default:
         return absl::NotFoundError(name);
     }
-  }();
-  Envelope reply = AnswerTo(frame);
-  reply.flags = kFlagError;
-  reply.type = TypeId<ErrorReply>();
-  port_.Send(reply, ErrorReply::Of(status));
+  }());
 }
 
 // To who called, or to the port that waits.

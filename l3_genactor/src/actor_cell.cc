@@ -1,6 +1,7 @@
 #include "bitactor/l3_genactor/actor_cell.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -28,6 +29,29 @@ class CurrentCellScope {
   ActorCell* const before_;
 };
 
+// The payload of the block frame that is being handled.
+thread_local std::span<const std::byte> current_block;
+
+class CurrentBlockScope {
+ public:
+  explicit CurrentBlockScope(std::span<const std::byte> block) : before_(current_block) {
+    current_block = block;
+  }
+  ~CurrentBlockScope() { current_block = before_; }
+  CurrentBlockScope(const CurrentBlockScope&) = delete;
+  CurrentBlockScope& operator=(const CurrentBlockScope&) = delete;
+
+ private:
+  const std::span<const std::byte> before_;
+};
+
+// Timers of one duration share a list (TimerLists). What is left of a timeout is hardly ever the same
+// twice, so it goes with what is longer by less than an eighth.
+uint64_t DurationClass(uint64_t duration_ns) {
+  const uint64_t step_ns = std::max<uint64_t>(std::bit_floor(duration_ns) / 8, 1);
+  return (duration_ns + step_ns - 1) / step_ns * step_ns;
+}
+
 ExitReason ReasonOf(const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
@@ -49,6 +73,11 @@ const size_t ActorCell::kStateOffset = RoundUp(sizeof(ActorCell));
 ActorCell& CurrentCell() {
   BITACTOR_CHECK(current_cell != nullptr);
   return *current_cell;
+}
+
+std::span<const std::byte> PayloadOf(const Frame& frame) {
+  if ((frame.header.flags & kFlagBlock) != 0) return current_block;
+  return {frame.payload, frame.header.size_bytes};
 }
 
 void Waiter::Unlink() {
@@ -78,6 +107,7 @@ ActorCell::~ActorCell() {
 
 absl::Status ActorCell::StartFresh() {
   const CurrentCellScope scope(this);
+  if (runtime_.send_mode() == SendMode::kLive) restarts_ += std::exchange(was_started_, true);
   if (extras_ != nullptr) extras_->Reset();
   EndHandler();
   if (alive_) cls_.destroy(state());
@@ -95,6 +125,7 @@ absl::Status ActorCell::StartFresh() {
     thrown_ = std::current_exception();
   }
   stop_reason_.reset();
+  ends_by_signal_ = false;
   const std::optional<ExitReason> failed = TakeFailure();
   if (failed.has_value()) {
     if (extras_ != nullptr) extras_->Reset();
@@ -117,7 +148,10 @@ std::optional<ExitReason> ActorCell::TakeFailure() {
 HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
-  if (!handled) return HandleOutcome::kUnhandled;
+  if (!handled) [[unlikely]] {
+    invocation_.replied = true;  // the dead letter's answer is the answer
+    return HandleOutcome::kUnhandled;
+  }
   if (crash.has_value()) [[unlikely]] {
     Crash(*crash);
     return HandleOutcome::kCrashed;
@@ -126,6 +160,16 @@ HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
     Exit(*std::exchange(stop_reason_, std::nullopt));
   }
   return HandleOutcome::kDone;
+}
+
+HandleOutcome ActorCell::HandleBlock(const Frame& frame, std::span<const std::byte> block,
+                                     Shard& shard) {
+  // An answer's waiter reads it or refuses it.
+  if (IsQueuedClass(frame.header.kind) && !cls_.takes_block(frame.header.type)) {
+    return HandleOutcome::kUnhandled;
+  }
+  const CurrentBlockScope scope(block);
+  return Handle(frame, shard);
 }
 
 std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
@@ -147,8 +191,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
         if (extras_ != nullptr || (header.flags & kFlagSignal) != 0) [[unlikely]] {
           if (!BeginWithExtras(frame)) break;
         }
-        invocation_ = {header.source,     header.kind,     false,        header.type,
-                       header.message_id, header.stamp_ns, header.trace, context_span_};
+        invocation_ = {header.source,   header.kind,        false,
+                       header.type,     header.deadline_us, header.message_id,
+                       header.stamp_ns, header.trace,       context_span_};
         if (copied_before_messages()) std::memcpy(backup(), state(), cls_.state_bytes);
         handled = cls_.dispatch(*this, state(), frame);
     }
@@ -173,7 +218,7 @@ void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {
   AcceptOnly(kWhileSuspended);
 }
 
-void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns) {
+void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool inherited) {
   waiter.cell_ = this;
   waiter.next_ = waiters_;
   if (waiters_ != nullptr) waiters_->prev_ = &waiter;
@@ -182,7 +227,7 @@ void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns) {
   if (timeout_ns == 0) return;
   // The timer's message gets its id here, where replay gives it the same one.
   waiter.timer_id_ = NextMessageId();
-  waiter.timeout_ns_ = timeout_ns;
+  waiter.timeout_ns_ = inherited ? DurationClass(timeout_ns) : timeout_ns;
   waiter.timeout_at_ns_ = context_stamp_ns_ + timeout_ns;
   if (runtime_.send_mode() == SendMode::kLive) runtime_.Arm(waiter);
 }
@@ -231,6 +276,7 @@ void ActorCell::Complete(const Frame& frame) {
 bool ActorCell::HandleSystem(const Frame& frame) {
   const FrameHeader& header = frame.header;
   if ((header.flags & kFlagSignal) != 0) return false;
+  if (HandleCallSystem(frame)) return true;
   if (header.type == TypeId<MonitorRequest>()) {
     monitors_.push_back({Address{ActorId{header.source}}, header.message_id});
   } else if (header.type == TypeId<DemonitorRequest>()) {
@@ -266,6 +312,37 @@ bool ActorCell::ActsAtOnce(const Frame& frame) const {
   return !traps && kind != ExitReason::Kind::kNormal;
 }
 
+void ActorCell::Describe(ActorStatus& status) {
+  status.name = name_;
+  status.class_name = std::string(cls_.name);
+  status.id = id();
+  status.shard = runtime_.shard().index();
+  if (extras_ != nullptr) {
+    status.links = extras_->links();
+    status.monitors = extras_->monitored();
+    status.timers = extras_->timers();
+  }
+  if (down_) {
+    status.state = ActorState::kDown;
+  } else if (extras_ != nullptr && extras_->suspended()) {
+    status.state = ActorState::kSuspended;
+  } else if (running_ != nullptr) {
+    status.state = ActorState::kWaiting;
+  }
+  status.queued = held().size();
+  status.monitored_by = monitors_.size();
+  status.handled = stats().dispatches;
+  status.restarts = restarts_;
+  if (cls_.format_status == nullptr || !alive_) return;
+  const CurrentCellScope scope(this);
+  try {
+    status.text = cls_.format_status(state());
+  } catch (...) {
+    status.text = "(FormatStatus failed: " + ReasonOf(std::current_exception()).ToString() +
+                  "; the state is hidden)";
+  }
+}
+
 void ActorCell::EndBySignal(const ExitReason& reason) {
   EndHandler();
   stop_reason_ = reason;
@@ -273,10 +350,9 @@ void ActorCell::EndBySignal(const ExitReason& reason) {
 }
 
 ExitReason ActorCell::RunTerminate(const ExitReason& reason) {
-  if (cls_.terminate == nullptr || !alive_ || reason.kind() == ExitReason::Kind::kKill ||
-      std::exchange(ends_by_signal_, false)) {
-    return reason;
-  }
+  const bool silent =
+      std::exchange(ends_by_signal_, false) || reason.kind() == ExitReason::Kind::kKill;
+  if (silent || cls_.terminate == nullptr || !alive_) return reason;
   const CurrentCellScope scope(this);
   try {
     cls_.terminate(state(), reason);
@@ -311,6 +387,7 @@ void ActorCell::Announce(const ExitReason& first_reason) {
     Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, TypeId<ErrorReply>(),
          NextMessageId(), invocation_.message_id, ErrorReply::Of(reason.ToStatus()), kFlagError);
   }
+  RefuseOpenCalls(reason);
   const std::vector<Monitor> monitors = std::exchange(monitors_, {});
   for (const Monitor& monitor : monitors) {
     Send(FrameKind::kCast, monitor.watcher, TypeId<Down>(), NextMessageId(), monitor.id,
@@ -320,8 +397,11 @@ void ActorCell::Announce(const ExitReason& first_reason) {
 }
 
 void ActorCell::Crash(const ExitReason& first_reason) {
+  if (std::exchange(pending_is_end_, false)) return Exit(first_reason);
+  stop_reason_.reset();  // it asked to end, and then failed
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
   const bool owed = KeepPoison(reason);
   const bool replied = std::exchange(invocation_.replied, owed || invocation_.replied);
   Announce(reason);
@@ -332,8 +412,15 @@ void ActorCell::Crash(const ExitReason& first_reason) {
 void ActorCell::Exit(const ExitReason& first_reason) {
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kEnd, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/false);
+}
+
+void ActorCell::ExitFromOutside(const ExitReason& reason) {
+  if (down_) return;
+  Exit(reason);
+  if (!removed) runtime_.shard().SetAccepted(*this, KindsThatMayCome());
 }
 
 void ActorCell::Record(CrashAction action, bool crashed) {
@@ -465,6 +552,7 @@ bool ActorCell::ShutDown(const ExitReason& reason) {
 }
 
 absl::Status ActorCell::Restore() {
+  ++restarts_;
   absl::Status status;
   if (cls_.copied_before_messages) {
     BringBackCopy();
@@ -485,17 +573,29 @@ void ActorCell::BringBackCopy() {
   if (extras_ != nullptr) extras_->RollBack();
 }
 
+void ActorCell::NotePendingEnd() {
+  if (!stop_reason_.has_value() || running_ != nullptr) return;
+  pending_crash_ = *std::exchange(stop_reason_, std::nullopt);
+  pending_is_end_ = true;
+}
+
 absl::Status ActorCell::StartAgain() {
   monitors_.clear();
   Record(CrashAction::kFresh, /*crashed=*/false);
   return StartFresh();
 }
 
-std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
+std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const std::byte> block,
                                            const std::function<void()>& restore) {
   if (frame.header.kind == FrameKind::kSystem && frame.header.type == TypeId<CrashRecord>()) {
     CrashRecord record;
     std::memcpy(&record, frame.payload, sizeof(record));
+    // What it sent when it ended may be missing at its targets.
+    if (stop_reason_.has_value() && running_ == nullptr &&
+        runtime_.send_mode() == SendMode::kUnlessTaken) {
+      Announce(RunTerminate(*stop_reason_));
+    }
+    stop_reason_.reset();
     monitors_.clear();
     sequence_ = record.next_sequence;
     // An Init that failed was followed by a record of what was done about it.
@@ -507,9 +607,11 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
     }
     return std::nullopt;
   }
-  // No actor handles a block: it was refused as unhandled, after it was journalled.
-  if ((frame.header.flags & kFlagBlock) != 0) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind) || (frame.header.flags & kFlagSignal) != 0;
+  const bool is_block = (frame.header.flags & kFlagBlock) != 0;
+  // It was refused as unhandled, after it was journalled.
+  if (is_block && begins && !cls_.takes_block(frame.header.type)) return std::nullopt;
+  const CurrentBlockScope scope(block);
   const auto crashed = [this](uint32_t source, uint64_t message_id) {
     return crashes != nullptr && crashes->contains({source, message_id});
   };
@@ -520,15 +622,12 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame,
   }
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
-  const std::optional<ExitReason> stop = std::exchange(stop_reason_, std::nullopt);
-  if (!crash.has_value()) {
-    // A record says that it ended. What it had sent then may be missing at its targets.
-    if (stop.has_value() && running_ == nullptr) Announce(RunTerminate(*stop));
-    return std::nullopt;
-  }
+  if (!handled) invocation_.replied = true;
+  if (!crash.has_value()) return std::nullopt;  // if it ended, a record says so
   if (!crashed(invocation_.source, invocation_.message_id)) return crash;
   // The same crash as before: what it had sent may be missing at its targets, and so may the news
   // of it.
+  stop_reason_.reset();
   EndHandler();
   Announce(RunTerminate(*crash));
   if (copied_before_messages()) {

@@ -41,7 +41,7 @@ ActorHistory* Recovery::HistoryOf(ActorId id) {
   return found != histories_.end() ? found->second.get() : nullptr;
 }
 
-absl::StatusOr<Frame> Recovery::Reader::Read(const FrameRef& ref) {
+absl::StatusOr<const Record*> Recovery::Reader::Read(const FrameRef& ref) {
   std::unique_ptr<History>& history = histories_[ref.journal];
   if (history == nullptr) {
     absl::StatusOr<JournalReader> reader =
@@ -52,7 +52,7 @@ absl::StatusOr<Frame> Recovery::Reader::Read(const FrameRef& ref) {
     history->Seek(ref.position);
   }
   const Record* record = history->Next();
-  if (record != nullptr && record->position() == ref.position) return record->frame();
+  if (record != nullptr && record->position() == ref.position) return record;
   if (!history->status().ok()) return history->status();
   return absl::DataLossError(absl::StrCat(ShardJournalDir(set_dir_, ref.journal), ": position ",
                                           ref.position.ToString(),

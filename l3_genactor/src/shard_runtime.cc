@@ -31,11 +31,38 @@ void Waiter::Fire(ShardRuntime& runtime) {
   runtime.port().SendBytes(envelope, nullptr, 0);
 }
 
+void ShardRuntime::AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why) {
+  unsent_.push_back({caller, call_id, why});
+}
+
+size_t ShardRuntime::AnswerUnsentCalls() {
+  PortCore& port = shard_.port();
+  for (const UnsentCall& call : std::exchange(unsent_, {})) {
+    Envelope envelope;
+    envelope.kind = FrameKind::kReply;
+    envelope.flags = kFlagError;
+    envelope.source = port.id();
+    envelope.target.id = call.caller;
+    envelope.message_id = port.NextMessageId();
+    envelope.correlation_id = call.call_id;
+    envelope.type = TypeId<ErrorReply>();
+    port.Send(envelope, ErrorReply::Of(absl::UnavailableError(absl::StrCat(
+                            "request or answer could not be sent: ", SendResultName(call.why)))));
+  }
+  port.Publish();
+  return 1;
+}
+
 size_t ShardRuntime::Poll() {
+  PortCore& port = shard_.port();
+  // Behind what is held back there may be no room for a timer's message, which must not be lost.
+  if (port.congested()) [[unlikely]]
+    return 0;
+  if (!unsent_.empty()) [[unlikely]]
+    return AnswerUnsentCalls();
   const uint64_t next_ns = timers_.NextDeadlineNs();
   if (next_ns == std::numeric_limits<uint64_t>::max()) [[likely]]
     return 0;
-  PortCore& port = shard_.port();
   if (!shard_.clock_is_fresh()) port.SetNow(shard_.state().NowNanos());
   size_t fired = 0;
   while (TimerNode* due = timers_.TakeDue(port.now_ns())) {
@@ -58,10 +85,11 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
   if (history == nullptr) return absl::OkStatus();
   Recovery::Reader reader = system_.NewHistoryReader();
   for (size_t i = 0; i < count; ++i) {
-    absl::StatusOr<Frame> frame = reader.Read(history->frames[i]);
-    if (!frame.ok()) return frame.status();
+    absl::StatusOr<const Record*> record = reader.Read(history->frames[i]);
+    if (!record.ok()) return record.status();
+    const FrameHeader& header = (*record)->frame().header;
     absl::Status restored;
-    const std::optional<ExitReason> crash = cell.Apply(*frame, [&] {
+    const std::optional<ExitReason> crash = cell.Apply((*record)->frame(), (*record)->bytes(), [&] {
       // The state before message i: everything before it again, without sending.
       const ModeScope suppressed(*this, SendMode::kSuppressed);
       const uint64_t sequence = cell.sequence();
@@ -76,11 +104,11 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
       cell.SetPendingCrash(*crash);
       return absl::OkStatus();
     }
-    return absl::DataLossError(absl::StrCat(
-        "replay of \"", cell.name(), "\" differs from its run: message ", frame->header.source, ":",
-        frame->header.message_id, " at ", history->frames[i].journal, ":",
-        history->frames[i].position.ToString(), " now fails (", crash->ToString(),
-        ") where it did not; was the program changed since?"));
+    return absl::DataLossError(
+        absl::StrCat("replay of \"", cell.name(), "\" differs from its run: message ",
+                     header.source, ":", header.message_id, " at ", history->frames[i].journal, ":",
+                     history->frames[i].position.ToString(), " now fails (", crash->ToString(),
+                     ") where it did not; was the program changed since?"));
   }
   return absl::OkStatus();
 }
@@ -91,7 +119,7 @@ absl::Status ShardRuntime::ApplyThisBoot(ActorCell& cell) {
   History history = journal->Replay({.from = shard_.first_position()});
   for (const Record& record : history) {
     if (record.frame().header.target != static_cast<uint32_t>(cell.id())) continue;
-    if (cell.Apply(record.frame(), [] {}).has_value()) {
+    if (cell.Apply(record.frame(), record.bytes(), [] {}).has_value()) {
       return absl::DataLossError(
           absl::StrCat("the state of \"", cell.name(), "\" cannot be rebuilt: the message at ",
                        shard_.index(), ":", record.position().ToString(),
@@ -130,6 +158,7 @@ absl::Status ShardRuntime::Recover(ActorCell& cell) {
   }
   if (system_.replaying()) return absl::OkStatus();
   if (cell.ended()) return cell.StartAgain();
+  cell.NotePendingEnd();
   cell.RearmTimers();
   return absl::OkStatus();
 }

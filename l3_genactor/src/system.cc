@@ -118,6 +118,7 @@ absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
   if (!scanned.ok()) return scanned;
   FabricOptions fabric;
   fabric.threads = false;
+  fabric.mailboxes = 1;  // nothing is routed, and each further one makes the start slower
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
   for (const internal::NameRecord& name : names) system->fabric_->AdoptName(name);
   return system;
@@ -198,8 +199,7 @@ ActorCell* System::CellOf(ActorId id) {
 
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    ActorCell* cell = CellOf(actor.id);
-    if (cell != nullptr && !cell->down()) cell->Exit(reason);
+    if (ActorCell* cell = CellOf(actor.id)) cell->ExitFromOutside(reason);
   });
 }
 

@@ -271,6 +271,9 @@ class Fabric {
   // The trace rings' spans, oldest first within a shard.
   std::vector<SpanRecord> Spans();
   uint64_t spans_dropped() const { return spans_dropped_; }
+  // What was recorded since the last call with this cursor, appended to `spans`, oldest first within a
+  // shard, by short tasks of the shards: none copies more than 4,096 spans.
+  void ReadSpans(SpanCursor& cursor, std::vector<SpanRecord>& spans);
 
   // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
   // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By

@@ -47,6 +47,9 @@ class OwnedCounter {
   std::atomic<uint64_t> value_{0};
 };
 
+// Of the lane from a shard to an outside port. What finds it full is a dead letter (kNoReader).
+inline constexpr size_t kReplySlots = 256;
+
 // The way from the shards to one outside port: a lane from each shard, and a bell.
 struct ReplyLanes {
   std::vector<std::unique_ptr<SpscLane<Frame>>> from_shard;

@@ -135,6 +135,10 @@ class Shard final : public Poller {
   // Handles what waits for an endpoint that accepts again; while sends of this shard are held back
   // no more of it, but the rest when they are gone.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
+  // Takes a call that waits there out, as a dead letter whose sender is told `answer`. False: it does
+  // not wait (any more).
+  bool RefuseHeldCall(Endpoint& endpoint, uint32_t source, uint64_t message_id,
+                      DeadLetterCause cause, const absl::Status& answer);
   // Sets what an endpoint accepts, and handles what it can take now. Not in a dispatch.
   void SetAccepted(Endpoint& endpoint, uint16_t kinds);
   // Whether endpoints have yet to handle what they can take. This shard's thread.
@@ -230,6 +234,8 @@ class Shard final : public Poller {
   static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
+  void CountDeadLetter(DeadLetterCause cause, const Frame& frame);
+  void AnswerError(const Frame& frame, const absl::Status& status);
   bool HasAnswersToServe() const;
   // Reads the clock. What was handled since the last reading is charged, and its spans get their
   // times; what is handled next begins now.

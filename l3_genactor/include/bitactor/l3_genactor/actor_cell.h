@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,9 +23,12 @@
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port_core.h"
+#include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/l3_genactor/actor_extras.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
+#include "bitactor/l3_genactor/codec.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
 #include "bitactor/l3_genactor/exit_reason.h"
@@ -36,6 +40,7 @@ namespace bitactor::internal {
 class ActorCell;
 class ShardRuntime;
 struct Child;
+struct CycleProbe;
 
 // A message that crashed its actor, in a journal: replay passes over it.
 struct MessageKey {
@@ -62,8 +67,10 @@ struct ActorClass {
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
   void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
+  std::string (*format_status)(const void* state);           // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
+  bool (*takes_block)(uint32_t type);  // whether it handles this type at any length
 };
 
 // A handler that is suspended or running as a coroutine.
@@ -83,6 +90,9 @@ class Waiter : public Alarm {
 
   virtual void OnReply(const Frame& reply) = 0;
   virtual void OnTimeout() = 0;
+
+  // The actor whose answer the handler cannot go on without; 0: there is none, or not one alone.
+  virtual uint32_t awaited_target() const { return 0; }
 
   bool completed() const { return completed_; }
   uint64_t id() const { return id_; }
@@ -116,10 +126,23 @@ struct Invocation {
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
   uint32_t type = 0;
+  uint32_t deadline_us = 0;
   uint64_t message_id = 0;
   uint64_t stamp_ns = 0;
   uint64_t trace = 0;
   uint64_t span = 0;
+
+  // When nobody needs it any more; 0: never.
+  uint64_t deadline_ns() const {
+    return deadline_us == 0 ? 0 : stamp_ns + uint64_t{deadline_us} * 1000;
+  }
+};
+
+// A call that was handled without an answer, for somebody has its ReplyTo.
+struct PendingReply {
+  uint32_t caller;
+  uint64_t call_id;
+  uint64_t deadline_ns;  // 0: none
 };
 
 // Threads: the owner shard's alone.
@@ -139,10 +162,16 @@ class ActorCell final : public Endpoint {
   absl::Status StartFresh();
 
   HandleOutcome Handle(const Frame& frame, Shard& shard) override;
+  HandleOutcome HandleBlock(const Frame& frame, std::span<const std::byte> block,
+                            Shard& shard) override;
+  // A call that arrives while this actor waits in a call itself may close a ring of them.
+  void OnCallHeld(const Frame& call, Shard& shard) override;
 
   // Applies a journalled frame again. What comes back is a crash that no journalled record knows
   // of: the run ended between the crash and its record.
-  std::optional<ExitReason> Apply(const Frame& frame, const std::function<void()>& restore);
+  // `block`: the payload of a frame with kFlagBlock.
+  std::optional<ExitReason> Apply(const Frame& frame, std::span<const std::byte> block,
+                                  const std::function<void()>& restore);
   // What a live crash does: answers the caller, tells monitors and supervisor, journals, restarts
   // or ends.
   void Crash(const ExitReason& reason);
@@ -158,6 +187,9 @@ class ActorCell final : public Endpoint {
   void GoOn();
   // Takes it away. REQUIRES: down().
   void EndWhileDown();
+  // As Exit(), but not from a dispatch: if it is started again it goes on with what is queued.
+  // Nothing happens to one that is down.
+  void ExitFromOutside(const ExitReason& reason);
   // The actor's own last words, with no handler under way. What comes back is the reason to end with:
   // an exception inside becomes it.
   ExitReason RunTerminate(const ExitReason& reason);
@@ -179,8 +211,9 @@ class ActorCell final : public Endpoint {
   uint64_t sequence() const { return sequence_; }
 
   template <typename M>
-  void Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
-            uint64_t correlation_id, const M& payload, uint8_t flags = 0, uint32_t deadline_us = 0);
+  SendResult Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
+                  uint64_t correlation_id, const M& payload, uint8_t flags = 0,
+                  uint32_t deadline_us = 0);
 
   // A message to go on with: to itself, past what is queued.
   void SendKept(uint64_t message_id, const KeptMessage& message);
@@ -190,9 +223,27 @@ class ActorCell final : public Endpoint {
   void ReplyWith(const R& value) {
     if (invocation_.kind != FrameKind::kCall || invocation_.replied) return;
     invocation_.replied = true;
-    Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, invocation_.type, NextMessageId(),
-         invocation_.message_id, value);
+    SendAnswer(invocation_.source, invocation_.type, invocation_.message_id, value);
   }
+  // Answers a call that is not, or no longer, the invocation.
+  template <typename V>
+  void SendAnswer(uint32_t caller, uint32_t type, uint64_t call_id, const V& value,
+                  uint8_t flags = 0) {
+    const SendResult result = Send(FrameKind::kReply, Address{ActorId{caller}}, type,
+                                   NextMessageId(), call_id, value, flags);
+    if constexpr (HasCodec<V>) {
+      if (result != SendResult::kOk) [[unlikely]]
+        AnswerNotSent(caller, call_id, result);
+    }
+  }
+  // The invocation's handler has its ReplyTo: the call stays open after the handler.
+  void KeepCallOpen();
+  // Whether an open call of `server` is still to be answered; from here on it is not.
+  bool CloseCall(ActorId server, uint32_t caller, uint64_t call_id);
+  // The payload of a message could not be decoded. False: nobody can be told.
+  bool RefuseMalformed(std::string_view type_name, const absl::Status& error);
+  // Calls that are open, oldest first: a part of what a snapshot of this actor would have to hold.
+  const std::vector<PendingReply>& open_calls() const;
   // The handler ends with this failure: a crash with that reason.
   void Fail(absl::Status status) { failure_ = std::move(status); }
   // The handler asked to end when it is done.
@@ -205,7 +256,8 @@ class ActorCell final : public Endpoint {
   void HandlerThrew(std::exception_ptr exception) { thrown_ = std::move(exception); }
 
   // Links a waiter, arms its timer. `timeout_ns` 0: none.
-  void Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns);
+  // `inherited`: the timeout is what is left of another one, so hardly any two are alike.
+  void Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool inherited = false);
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
@@ -216,11 +268,13 @@ class ActorCell final : public Endpoint {
   // Null: it has none.
   const ActorExtras* extras_or_null() const { return extras_.get(); }
   uint64_t AddMonitor(Address target) { return extras().Monitor(target); }
-  // Casts and calls, if nothing speaks against it; nothing at all while it is down.
-  void AcceptWhatMayCome() {
+  // Casts and calls too, if nothing speaks against it; nothing at all while it is down.
+  uint16_t KindsThatMayCome() const {
     const bool open = running_ == nullptr && (extras_ == nullptr || extras_->open());
-    AcceptOnly(down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended);
+    return down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended;
   }
+  void AcceptWhatMayCome() { AcceptOnly(KindsThatMayCome()); }
+  void Describe(ActorStatus& status);
   bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
@@ -243,11 +297,14 @@ class ActorCell final : public Endpoint {
   // answers and timers name them, and what stands between it and its targets is built up again.
   void BeginReplay() {
     sequence_ = 0;
+    open_calls_.reset();
     guards_.reset();
   }
   // A crash at the very end of its history, whose record is missing. Dealt with once the cell is in
   // its place.
   void SetPendingCrash(const ExitReason& reason) { pending_crash_ = reason; }
+  // The same of an end that its history stops at.
+  void NotePendingEnd();
   std::optional<ExitReason> TakePendingCrash() {
     return std::exchange(pending_crash_, std::nullopt);
   }
@@ -283,6 +340,14 @@ class ActorCell final : public Endpoint {
   // What a message that crashed its actor does although its handler is passed over.
   void PassOver(const Frame& frame);
   void BringBackCopy();
+  void AnswerNotSent(uint32_t caller, uint64_t call_id, SendResult why);
+  // System messages that concern calls. False: it is another.
+  bool HandleCallSystem(const Frame& frame);
+  void OnCycleProbe(const CycleProbe& probe);
+  void SendCycleProbe(CycleProbe probe, const Waiter& awaited);
+  const Waiter* AwaitedCall() const;
+  // Tells all callers whose calls are open that there will be no answer.
+  void RefuseOpenCalls(const ExitReason& reason);
   void Complete(const Frame& frame);
   // The part of a crash that others see and that replay repeats: the error answer and the DOWN
   // messages.
@@ -312,9 +377,12 @@ class ActorCell final : public Endpoint {
   bool restore_when_started_ = false;  // of one that is down
   bool handler_ended_ = false;
   bool ends_by_signal_ = false;
+  bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
+  bool was_started_ = false;     // in this run of the program
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
+  uint64_t restarts_ = 0;
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;
@@ -330,6 +398,7 @@ class ActorCell final : public Endpoint {
 
   std::vector<Monitor> monitors_;
   Crashes own_crashes_;
+  std::unique_ptr<std::vector<PendingReply>> open_calls_;
   std::unique_ptr<absl::node_hash_map<uint32_t, Guard>> guards_;  // by target
 
   friend class Waiter;
@@ -337,6 +406,9 @@ class ActorCell final : public Endpoint {
 
 // The actor whose handler runs on this thread. REQUIRES: there is one.
 ActorCell& CurrentCell();
+
+// The whole payload of the frame that is being handled on this thread.
+std::span<const std::byte> PayloadOf(const Frame& frame);
 
 }  // namespace bitactor::internal
 

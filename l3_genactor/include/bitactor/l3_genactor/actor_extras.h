@@ -10,12 +10,14 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/exit_reason.h"
 #include "bitactor/l3_genactor/timer.h"
@@ -126,7 +128,10 @@ class ActorExtras {
   // Arms what a replay left unarmed.
   void ArmAll();
 
-  // From outside (System::Suspend).
+  // From outside (System::Trace, System::Suspend). A tracer stays over restarts.
+  void SetTracer(ActorTracer tracer) { tracer_ = std::move(tracer); }
+  // Of a crash or an end.
+  void TellTracer(ActorEvent::Kind kind, const ExitReason& reason) const;
   void set_suspended(bool suspended) { suspended_ = suspended; }
   bool suspended() const { return suspended_; }
   // Whether casts and calls may be handled, as far as this object knows.
@@ -178,6 +183,8 @@ class ActorExtras {
   bool suspended_ = false;
   bool idle_is_over_ = false;  // IdleTimeout came for this silence
   bool has_unanchored_ = false;
+  bool is_shut_ = false;     // while a message to go on with is on its way
+  bool told_begin_ = false;  // the tracer
   std::vector<PeerLink> links_;
   std::vector<Watch> watched_;  // monitors whose DOWN has not come
   std::vector<std::unique_ptr<MessageTimer>> timers_;
@@ -185,6 +192,7 @@ class ActorExtras {
   uint64_t continue_id_ = 0;  // of the first of them, which is on its way; 0: it is not
   uint64_t idle_ns_ = kNever;
   MessageTimer idle_;  // its message id is 0 while it is not running
+  ActorTracer tracer_;
   std::vector<std::function<void()>> undo_;
   std::vector<std::unique_ptr<MessageTimer>> cancelled_;  // since the last Begin()
 };

@@ -48,7 +48,8 @@ class Recovery {
   class Reader {
    public:
     Reader(FileSystem* files, std::string set_dir) : files_(files), set_dir_(std::move(set_dir)) {}
-    absl::StatusOr<Frame> Read(const FrameRef& ref);
+    // Valid until the next Read().
+    absl::StatusOr<const Record*> Read(const FrameRef& ref);
 
    private:
     FileSystem* files_;

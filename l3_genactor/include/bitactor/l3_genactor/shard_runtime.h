@@ -11,6 +11,7 @@
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/actor_cell.h"
+#include "bitactor/l3_genactor/codec.h"
 #include "bitactor/l3_genactor/recovery.h"
 #include "bitactor/l3_genactor/timer_lists.h"
 #include "bitactor/tracing/latency_histogram.h"
@@ -53,6 +54,10 @@ class ShardRuntime final : public Poller {
   // taken.
   absl::Status Recover(ActorCell& cell);
 
+  // A call that could not even be sent, or whose answer could not, is answered as soon as there is room for that, by a message,
+  // as replay needs it.
+  void AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why);
+
   LatencyHistogram& LatencyOf(uint32_t class_type);
   const absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>>& latencies() const {
     return latencies_;
@@ -60,7 +65,7 @@ class ShardRuntime final : public Poller {
 
   // Poller: sends the timers that are due.
   size_t Poll() override;
-  bool HasWork() override { return false; }
+  bool HasWork() override { return !unsent_.empty(); }
   uint64_t NextDeadlineNs() override;
 
  private:
@@ -79,6 +84,13 @@ class ShardRuntime final : public Poller {
     const SendMode before_;
   };
 
+  struct UnsentCall {
+    ActorId caller;
+    uint64_t call_id;
+    SendResult why;
+  };
+
+  size_t AnswerUnsentCalls();
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
 
@@ -86,13 +98,14 @@ class ShardRuntime final : public Poller {
   Shard& shard_;
   SendMode send_mode_ = SendMode::kLive;
   TimerLists timers_;
+  std::vector<UnsentCall> unsent_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>> latencies_;
 };
 
 template <typename M>
-void ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
-                     uint64_t correlation_id, const M& payload, uint8_t flags,
-                     uint32_t deadline_us) {
+SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
+                           uint64_t correlation_id, const M& payload, uint8_t flags,
+                           uint32_t deadline_us) {
   Envelope envelope;
   envelope.kind = kind;
   envelope.flags = flags;
@@ -105,8 +118,8 @@ void ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t mes
   envelope.type = type;
   envelope.deadline_us = deadline_us;
   if (runtime_.send_mode() != SendMode::kLive && !runtime_.MaySend(envelope)) [[unlikely]]
-    return;
-  runtime_.port().Send(envelope, payload);
+    return SendResult::kOk;
+  return SendPayload(runtime_.port(), envelope, payload);
 }
 
 }  // namespace bitactor::internal

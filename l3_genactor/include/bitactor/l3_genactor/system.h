@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/l3_genactor/actor.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/handle.h"
 #include "bitactor/l3_genactor/recovery.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
@@ -126,6 +128,35 @@ class System {
                         [&visit](const void* state) { visit(*static_cast<const A*>(state)); });
   }
 
+  // The same to change it: on a copy of the state, which takes its place if `replace` returns OK and
+  // does not throw. Also while the actor is suspended. kFailedPrecondition in a durable system: a
+  // replay would not know of it.
+  template <typename A>
+  absl::Status ReplaceState(std::string_view name, const std::function<absl::Status(A&)>& replace) {
+    static_assert(std::is_copy_constructible_v<A> && std::is_move_assignable_v<A>,
+                  "the state is replaced by a copy of it");
+    return ReplaceStateOf(name, internal::ClassOf<A>(), [&replace](void* state) {
+      A& actor = *static_cast<A*>(state);
+      A copy(actor);
+      absl::Status status = replace(copy);
+      if (status.ok()) actor = std::move(copy);
+      return status;
+    });
+  }
+  // `absl::Status A::CodeChange(uint64_t from_version)` on a copy of the state, in the same way.
+  template <typename A>
+  absl::Status ChangeCode(std::string_view name, uint64_t from_version) {
+    return ReplaceState<A>(name, [from_version](A& a) { return a.CodeChange(from_version); });
+  }
+  // A suspended actor begins no cast or call: they wait. What is under way ends; timers run on, and
+  // what they send waits too. A fresh start ends it. kNotFound: nobody has that name.
+  absl::Status Suspend(std::string_view name);
+  absl::Status Resume(std::string_view name);
+  absl::StatusOr<ActorStatus> Status(std::string_view name);
+  // Calls `tracer` on the actor's shard with each message that it handles, and with its crashes and
+  // its end, until another one is set; an empty one: no more. It must not throw.
+  absl::Status Trace(std::string_view name, ActorTracer tracer);
+
   uint64_t restarts() const;
   // From a message's stamp to the end of its handler, over all actors of class A.
   template <typename A>
@@ -136,6 +167,9 @@ class System {
 
   // Ends an actor as if its supervisor had said so.
   void Stop(Address actor, const ExitReason& reason);
+  // The same, and whether it ended: kNotFound (nobody is there), kDeadlineExceeded (not within
+  // `timeout`: it ends when its shard comes to it), kInvalidArgument (a timeout below 0: it lives on).
+  absl::Status Stop(Address actor, const ExitReason& reason, absl::Duration timeout);
   // Ends what is supervised (SystemOptions::shutdown_within), stops the shards, seals the journals.
   // The first error of the journals.
   absl::Status Stop();
@@ -176,6 +210,10 @@ class System {
                                     const std::shared_ptr<internal::Supervisor>& supervisor,
                                     const ChildOptions& options);
   absl::StatusOr<Address> Lookup(std::string_view name, const internal::ActorClass& cls);
+  absl::Status WithActor(std::string_view name,
+                         const std::function<absl::Status(internal::ActorCell&)>& act);
+  absl::Status ReplaceStateOf(std::string_view name, const internal::ActorClass& cls,
+                              const std::function<absl::Status(void*)>& replace);
   bool InspectState(std::string_view name, const internal::ActorClass& cls,
                     const std::function<void(const void*)>& visit);
   LatencyHistogram LatencyOf(uint32_t class_type);
@@ -239,8 +277,11 @@ template <typename M>
 SendResult Handle<A>::Cast(const M& message, absl::Duration timeout) const {
   internal::CheckCast<A, M>();
   if (!ok()) return SendResult::kClosed;
-  return internal::SendPatiently(
-      *system_, timeout, [this, &message](Port& port) { return port.Send(address_, message); });
+  return internal::SendPatiently(*system_, timeout, [this, &message](Port& port) {
+    return port.SendWith(address_, TypeId<M>(), [&message](auto& core, const auto& envelope) {
+      return internal::SendPayload(core, envelope, message);
+    });
+  });
 }
 
 template <typename A>
@@ -249,20 +290,41 @@ absl::StatusOr<internal::ReplyOf<M>> Handle<A>::Call(const M& request,
                                                      absl::Duration timeout) const {
   internal::CheckCall<A, M>();
   if (!ok()) return status_;
-  absl::StatusOr<Frame> reply =
-      system_->ThreadPort().Call(address_, request, internal::TimeoutNanos(timeout));
-  if (!reply.ok()) return reply.status();
-  internal::ReplyOf<M> value;
-  if (reply->header.type != TypeId<M>() || reply->header.size_bytes != sizeof(value)) {
-    return absl::InternalError("the answer is not of the request's Reply type");
-  }
-  std::memcpy(static_cast<void*>(&value), reply->payload, sizeof(value));
-  return value;
+  const absl::StatusOr<Answer> answer =
+      system_->ThreadPort().CallWith(address_, TypeId<M>(), internal::WaitNanos(timeout),
+                                     [&request](auto& core, const auto& envelope) {
+                                       return internal::SendPayload(core, envelope, request);
+                                     });
+  if (!answer.ok()) return answer.status();
+  return internal::ReadAnswer<internal::ReplyOf<M>>(answer->frame.header, answer->bytes(),
+                                                    TypeId<M>());
+}
+
+template <typename A>
+template <typename M>
+PendingCall<internal::ReplyOf<M>> Handle<A>::CallAsync(const M& request,
+                                                       absl::Duration timeout) const {
+  internal::CheckCall<A, M>();
+  using Pending = PendingCall<internal::ReplyOf<M>>;
+  if (!ok()) return Pending(status_);
+  Port& port = system_->ThreadPort();
+  const uint64_t timeout_ns = internal::WaitNanos(timeout);
+  const absl::StatusOr<uint64_t> call_id = port.StartCall(
+      address_, TypeId<M>(), timeout_ns, [&request](auto& core, const auto& envelope) {
+        return internal::SendPayload(core, envelope, request);
+      });
+  if (!call_id.ok()) return Pending(call_id.status());
+  return Pending(&port, *call_id, TypeId<M>());
 }
 
 template <typename A>
 void Handle<A>::Stop(const ExitReason& reason) const {
   if (ok()) system_->Stop(address_, reason);
+}
+
+template <typename A>
+absl::Status Handle<A>::Stop(const ExitReason& reason, absl::Duration timeout) const {
+  return ok() ? system_->Stop(address_, reason, timeout) : status_;
 }
 
 }  // namespace bitactor

@@ -15,7 +15,14 @@ struct SpanNames {
   std::function<std::string(uint32_t id)> actor = {};  // outside ports as well
   std::function<std::string(uint32_t type)> type = {};
   std::function<std::string(uint16_t shard)> shard = {};
+
+  // The name, or the number: "actor 7", "type 0x0000beef".
+  std::string ActorText(uint32_t id) const;
+  std::string TypeText(uint32_t type_id) const;
 };
+
+// Of SpanRecord::kind: "cast", "call", ...
+const char* SpanKindName(uint8_t kind);
 
 // Names as data, as a span file holds them.
 struct SpanNameTable {
