@@ -533,8 +533,13 @@ void ActorCell::HandleAgain() {
 void ActorCell::Leave() {
   if (extras_ != nullptr && extras_->begun != nullptr && extras_->begun->is_owed) {
     const FrameHeader& header = extras_->begun->frame.header;
-    invocation_ = {header.source,     header.kind,     false,        header.type,
-                   header.message_id, header.stamp_ns, header.trace, 0};
+    invocation_ = Invocation{};
+    invocation_.source = header.source;
+    invocation_.kind = header.kind;
+    invocation_.type = header.type;
+    invocation_.message_id = header.message_id;
+    invocation_.stamp_ns = header.stamp_ns;
+    invocation_.trace = header.trace;
     Announce(child->last_exit);
   }
   DestroyState();

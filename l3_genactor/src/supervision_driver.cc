@@ -78,8 +78,8 @@ void SupervisionDriver::PublishTo(FileSystem* files, std::string path) {
 void SupervisionDriver::Publish() {
   Post(0, [this] {
     const uint64_t now_ns = system_.fabric().clock().NowNanos();
-    timers_.emplace(std::max(now_ns, published_at_ns_ + kPublishIntervalNs), [this] {
-      published_at_ns_ = system_.fabric().clock().NowNanos();
+    timers_.emplace(std::max(now_ns, next_publish_ns_), [this] {
+      next_publish_ns_ = system_.fabric().clock().NowNanos() + kPublishIntervalNs;
       tree_.Published();
       WriteTree(/*running=*/true);
     });

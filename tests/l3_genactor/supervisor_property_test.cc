@@ -106,7 +106,7 @@ class SupervisorPropertyTest : public SupervisorTest {
     std::mt19937_64 random(seed);
     Oracle oracle(static_cast<uint64_t>(absl::ToInt64Nanoseconds(kWithin)));
     const std::string top = "top" + std::to_string(names_++);
-    refs_[top] = AddSupervisor(oracle, nullptr, top, random);
+    refs_.insert_or_assign(top, AddSupervisor(oracle, nullptr, top, random));
     Node* const top_node = oracle.top()->children[0].get();
     Grow(oracle, top_node, random, 3);
     for (int step = 0; step < steps && top_node->lives && !HasFailure(); ++step) {
@@ -132,7 +132,7 @@ class SupervisorPropertyTest : public SupervisorTest {
         .strategy = strategy, .max_restarts = max_restarts, .within = kWithin};
     const SupervisorRef ref = parent == nullptr
                                   ? system_->Supervise(name, options)
-                                  : refs_[parent->name].Supervise(name, options, restart);
+                                  : refs_.at(parent->name).Supervise(name, options, restart);
     EXPECT_TRUE(ref.status().ok()) << ref.status();
     return ref;
   }
@@ -140,7 +140,7 @@ class SupervisorPropertyTest : public SupervisorTest {
   void AddWorker(Oracle& oracle, Node* parent, std::mt19937_64& random) {
     const std::string name = "w" + std::to_string(names_++);
     const auto restart = static_cast<Restart>(random() % 3);
-    EXPECT_TRUE(refs_[parent->name].Spawn<Worker>(name, restart, "w").ok());
+    EXPECT_TRUE(refs_.at(parent->name).Spawn<Worker>(name, restart, "w").ok());
     oracle.Add(parent, name, false, restart);
   }
 
@@ -148,7 +148,7 @@ class SupervisorPropertyTest : public SupervisorTest {
     for (uint64_t left = 1 + random() % 4; left > 0; --left) {
       if (depth > 0 && random() % 3 == 0) {
         const std::string name = "s" + std::to_string(names_++);
-        refs_[name] = AddSupervisor(oracle, parent, name, random);
+        refs_.insert_or_assign(name, AddSupervisor(oracle, parent, name, random));
         Grow(oracle, parent->children.back().get(), random, depth - 1);
       } else {
         AddWorker(oracle, parent, random);
@@ -203,18 +203,18 @@ class SupervisorPropertyTest : public SupervisorTest {
 
   void ActOnSupervisor(Oracle& oracle, Node* node, std::mt19937_64& random) {
     const std::string name = node->name;
-    EXPECT_EQ(refs_[name].running(), node->lives) << name;
+    EXPECT_EQ(refs_.at(name).running(), node->lives) << name;
     if (random() % 2 == 0 && node->parent != oracle.top()) return TerminateOrStart(oracle, node);
     if (node->lives) {
       AddWorker(oracle, node, random);
     } else {
-      EXPECT_EQ(refs_[name].Spawn<Worker>("never", Restart::kPermanent, "w").status().code(),
+      EXPECT_EQ(refs_.at(name).Spawn<Worker>("never", Restart::kPermanent, "w").status().code(),
                 absl::StatusCode::kFailedPrecondition);
     }
   }
 
   void TerminateOrStart(Oracle& oracle, Node* node) {
-    const SupervisorRef parent = refs_[node->parent->name];
+    const SupervisorRef parent = refs_.at(node->parent->name);
     const std::string name = node->name;
     if (!node->parent->lives) {
       EXPECT_EQ(parent.TerminateChild(name).code(), absl::StatusCode::kFailedPrecondition);

@@ -69,7 +69,7 @@ class SupervisionDriver final : public SupervisionActions, public Poller {
   FileSystem* files_ = nullptr;  // null: nothing is published
   std::string path_;
   // Of the first shard's thread.
-  uint64_t published_at_ns_ = 0;
+  uint64_t next_publish_ns_ = 0;
   std::multimap<uint64_t, std::function<void()>> timers_;
 };
 
