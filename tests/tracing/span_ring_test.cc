@@ -72,7 +72,9 @@ TEST(SpanRingTest, AReaderThatComesAgainGetsEachSpanOnceOrHasItCounted) {
     }
     copied += count;
     ASSERT_EQ(position, copied + overwritten);
-    if (count > 0) EXPECT_EQ(last, position) << "the last copied one is just before the position";
+    if (count > 0) {
+      EXPECT_EQ(last, position) << "the last one is just before the position";
+    }
   }
   EXPECT_GT(overwritten, 0u);
   EXPECT_GT(copied, 0u);
