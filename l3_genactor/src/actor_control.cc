@@ -101,10 +101,11 @@ absl::Status System::Stop(Address actor, const ExitReason& reason, absl::Duratio
   const auto outcome = std::make_shared<Outcome>();  // the task may outlive the wait
   const auto task = [this, actor, reason, outcome] {
     ActorCell* const cell = CellOf(actor.id);
-    if (cell != nullptr) cell->ExitFromOutside(reason);
+    const bool found = cell != nullptr && !cell->down();
+    if (found) cell->ExitFromOutside(reason);
     MutexLock lock(&outcome->mutex);
     outcome->done = true;
-    outcome->found = cell != nullptr;
+    outcome->found = found;
     outcome->changed.SignalAll();
   };
   const uint64_t start_ns = fabric_->clock().NowNanos();

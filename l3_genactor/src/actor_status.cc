@@ -16,6 +16,8 @@ const char* ActorStateName(ActorState state) {
       return "waiting";
     case ActorState::kSuspended:
       return "suspended";
+    case ActorState::kDown:
+      return "down";
   }
   return "?";
 }

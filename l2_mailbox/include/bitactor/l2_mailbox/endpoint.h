@@ -53,6 +53,8 @@ class Endpoint {
 
   // Whether a signal (kFlagSignal) ends what it would have to wait for: it is handled at once.
   virtual bool ActsAtOnce(const Frame& /*signal*/) const { return false; }
+  // A call has begun to wait here.
+  virtual void OnCallHeld(const Frame& /*call*/, Shard& /*shard*/) {}
 
   ActorId id() const { return id_; }
   bool Accepts(FrameKind kind) const {

@@ -16,6 +16,7 @@ enum class ActorState : uint8_t {
   kReady,      // handles what comes
   kWaiting,    // a handler of it waits for an answer or a time
   kSuspended,  // System::Suspend
+  kDown,       // it has ended and waits to be started again
 };
 
 struct ActorStatus {
