@@ -112,7 +112,6 @@ ActorCell::~ActorCell() {
 
 absl::Status ActorCell::StartFresh() {
   const CurrentCellScope scope(this);
-  if (runtime_.send_mode() == SendMode::kLive) restarts_ += std::exchange(was_started_, true);
   if (extras_ != nullptr) extras_->Reset();
   EndHandler();
   if (alive_) cls_.destroy(state());
@@ -446,6 +445,7 @@ void ActorCell::Crash(const ExitReason& first_reason) {
   Announce(reason);
   if (owed) invocation_.replied = replied;
   Conclude(reason, /*crashed=*/true);
+  if (!removed) ++restarts_;
 }
 
 void ActorCell::Exit(const ExitReason& first_reason) {
@@ -454,6 +454,7 @@ void ActorCell::Exit(const ExitReason& first_reason) {
   if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kEnd, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/false);
+  if (!removed) ++restarts_;
 }
 
 void ActorCell::ExitFromOutside(const ExitReason& reason) {
@@ -596,7 +597,6 @@ bool ActorCell::ShutDown(const ExitReason& reason) {
 }
 
 absl::Status ActorCell::Restore() {
-  ++restarts_;
   absl::Status status;
   if (cls_.copied_before_messages) {
     BringBackCopy();

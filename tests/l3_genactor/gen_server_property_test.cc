@@ -238,7 +238,7 @@ void Live(uint64_t seed, Seen& seen) {
 TEST(GenServerPropertyTest, RunReplayAndNextStartAgreeAtAnyMoment) {
   const uint64_t seed = test::Seed();
   Seen seen;
-  const int rounds = test::Rounds(8);
+  const int rounds = test::Rounds(5);
   for (int round = 0; round < rounds; ++round) {
     SCOPED_TRACE("BITACTOR_SEED=" + std::to_string(seed + static_cast<uint64_t>(round)));
     Live(seed + static_cast<uint64_t>(round), seen);

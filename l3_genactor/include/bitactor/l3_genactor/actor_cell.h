@@ -421,12 +421,11 @@ class ActorCell : public Endpoint {
   bool handler_ended_ = false;
   bool ends_by_signal_ = false;
   bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
-  bool was_started_ = false;     // in this run of the program
   uint8_t context_flags_ = 0;    // of the frame being handled: kFlagUnsampled or 0
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
-  uint64_t restarts_ = 0;
+  uint64_t restarts_ = 0;                // in this run of the program
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;
