@@ -138,11 +138,13 @@ HttpServer::~HttpServer() {
 
 absl::Status HttpServer::Bind() {
   const auto failed = [this](const char* what) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "HTTP endpoint ", options_.address, ":", options_.port, ": ", what, ": ",
-        std::strerror(errno),
-        errno == EADDRINUSE ? "; take another port, or 0 for any that is free"
-                            : "; give an address of this machine, such as 127.0.0.1 or ::1"));
+    const int error = errno;
+    const char* advice = "; give an address of this machine, such as 127.0.0.1 or ::1";
+    if (error == EADDRINUSE) advice = "; take another port, or 0 for any that is free";
+    if (error == EACCES) advice = "; ports below 1024 need a privilege: take a higher one";
+    return absl::InvalidArgumentError(absl::StrCat("HTTP endpoint ", options_.address, ":",
+                                                   options_.port, ": ", what, ": ",
+                                                   std::strerror(error), advice));
   };
   sockaddr_in v4{};
   sockaddr_in6 v6{};

@@ -16,7 +16,7 @@ namespace bitactor {
 
 // Threads: one writer at a time, any number of readers, of all three cells.
 // Progress: wait-free for the writer.
-// Cost: a load and a store of the writer's own cache line, below 1 ns.
+// Cost: a load and a store of the writer's own cache line.
 class CounterCell {
  public:
   void Add(uint64_t n = 1) {
@@ -44,7 +44,7 @@ class GaugeCell {
 // A LatencyHistogram that others read meanwhile, with the last exemplar of each power of two.
 //
 // Bounds: 18 KiB inside the object, no allocation.
-// Cost: Record() is 5 loads and stores; an exemplar 6 more stores.
+// Cost: Record() is a bit scan, four loads and at most four stores; an exemplar six more stores.
 //
 //   E1  An exemplar's version is odd while its words are written; who reads a word of a later
 //       exemplar sees its version when it looks again, and discards what it read.

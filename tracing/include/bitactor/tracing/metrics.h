@@ -98,7 +98,7 @@ class MetricsSink {
 //   Collect().
 // Errors: kInvalidArgument names the family and the rule; kAlreadyExists: a name that somebody has.
 //   What is left out or shares a series for want of room is counted in bitactor_metrics_refused.
-// Cost: Collect() takes about 0.3 us a series.
+// Cost: Collect() and writing it as text take about 1.5 us a line together.
 class MetricsRegistry {
  public:
   // From when it counts, ns since 1970.

@@ -25,7 +25,7 @@ std::string_view ContentTypeOf(MetricsText text);
 // latest exemplar that belongs to it.
 //
 // Threads: any.
-// Cost: about 0.5 us a series.
+// Cost: with collecting them, about 1.5 us a line.
 void AppendMetricsText(std::string& out, const MetricsSnapshot& snapshot, MetricsText text);
 
 }  // namespace bitactor
