@@ -90,6 +90,11 @@ SendResult Sender::Forward(Address target, const Message& message) {
   return shard_.port().SendAnyBytes(envelope, message.bytes());
 }
 
+TraceContext Sender::trace_context() const {
+  const bool sampled = (cause_.frame().header.flags & kFlagUnsampled) == 0;
+  return shard_.state().trace_roots.ContextAt(cause_.trace(), cause_.span(), sampled);
+}
+
 Fabric::Fabric(FabricOptions options) : options_(std::move(options)) {}
 
 Fabric::~Fabric() { Stop().IgnoreError(); }
@@ -118,6 +123,9 @@ absl::Status Fabric::Validate() const {
   }
   if (!std::has_single_bit(options_.span_capacity)) {
     return OutOfRange("span_capacity", options_.span_capacity, "a power of two");
+  }
+  if (absl::Status status = internal::Sampler::Validate(options_.sampling); !status.ok()) {
+    return status;
   }
   if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
     return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
@@ -150,6 +158,7 @@ absl::Status Fabric::StartShards() {
   state_.on_dead_letter = options_.on_dead_letter;
   state_.overflow_limit_frames = options_.overflow_frames;
   state_.corruption_limit = options_.corruption_limit;
+  state_.sampler.Set(options_.sampling);
   state_.has_process_barrier = internal::HasProcessBarrier();
   absl::StatusOr<std::shared_ptr<internal::BlockPool>> blocks =
       internal::BlockPool::Make(options_.block_bytes);
@@ -287,6 +296,7 @@ absl::Status Fabric::OpenJournals() {
 void Fabric::AdoptName(const NameRecord& record) {
   MutexLock lock(&mutex_);
   names_[record.id] = record;
+  state_.sampler.NoteName(record.name_view(), record.id);
   id_of_name_[std::string(record.name_view())] = record.id;
   next_id_ = std::max(next_id_, record.id + 1);
 }

@@ -15,6 +15,8 @@ namespace {
 constexpr int kLooksPerYield = 256;
 // After so many rounds in which no shard did anything, none will before somebody else acts.
 constexpr int kIdleRounds = 4;
+// No call has this id, and no other frame names it.
+constexpr uint64_t kNoCall = ~uint64_t{0};
 
 absl::Status ClosedError() {
   return absl::UnavailableError(
@@ -49,6 +51,7 @@ Port& Port::operator=(Port&& other) noexcept {
   std::swap(named_sequence_, other.named_sequence_);
   std::swap(late_replies_, other.late_replies_);
   std::swap(open_calls_, other.open_calls_);
+  std::swap(unanswered_, other.unanswered_);
   std::swap(unknown_id_, other.unknown_id_);
   owner_.Reset();
   other.owner_.Reset();
@@ -99,6 +102,20 @@ bool Port::BeginBurst() {
   in_burst_ = true;
   core_->SetNow(state.NowNanos());
   return true;
+}
+
+void Port::BeginTrace(internal::Envelope& envelope) {
+  internal::FabricState& state = core_->state();
+  bool sampled = true;
+  if (TraceScope* const scope = TraceScope::Current()) {
+    scope->NoteIn(state.trace_roots);
+    envelope.trace = scope->trace();
+    envelope.parent_span = scope->root().context.parent_id;
+    sampled = scope->root().context.sampled;
+  } else {
+    sampled = state.sampler.Takes(envelope.trace, static_cast<uint32_t>(envelope.target.id));
+  }
+  if (!sampled) envelope.flags |= kFlagUnsampled;
 }
 
 uint64_t Port::NowNanos() const { return fabric_->clock().NowNanos(); }
@@ -193,25 +210,43 @@ absl::StatusOr<Answer> Port::FinishSend(SendResult result, uint64_t message_id,
 bool Port::IsAnswered(uint64_t call_id) {
   BITACTOR_DCHECK(owner_.IsCaller());
   Answer unused;
-  TakeReply(0, unused);  // no call has that id
+  TakeReply(kNoCall, unused);
   const auto call = open_calls_.find(call_id);
   return call != open_calls_.end() && call->second.has_value();
 }
 
-void Port::NoteOpenCall(uint64_t call_id) { open_calls_[call_id]; }
+absl::Status Port::RoomForOpenCall() {
+  if (unanswered_ < kMaxOpenCalls) [[likely]]
+    return absl::OkStatus();
+  Answer unused;
+  TakeReply(kNoCall, unused);
+  if (unanswered_ < kMaxOpenCalls) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      unanswered_, " calls of this port are open, and no more may be: finish or abandon some"));
+}
 
-void Port::AbandonCall(uint64_t call_id) { open_calls_.erase(call_id); }
+void Port::NoteOpenCall(uint64_t call_id) {
+  open_calls_[call_id];
+  ++unanswered_;
+}
+
+void Port::AbandonCall(uint64_t call_id) {
+  const auto call = open_calls_.find(call_id);
+  if (call == open_calls_.end()) return;
+  if (!call->second.has_value()) --unanswered_;
+  open_calls_.erase(call);
+}
 
 absl::StatusOr<Answer> Port::FinishCall(uint64_t call_id, uint64_t timeout_ns) {
   BITACTOR_DCHECK(owner_.IsCaller());
   const auto call = open_calls_.find(call_id);
   BITACTOR_CHECK(call != open_calls_.end());
   std::optional<Answer> kept = std::move(call->second);
-  open_calls_.erase(call);
+  AbandonCall(call_id);
   absl::StatusOr<Answer> answer =
       kept.has_value() ? *std::move(kept) : AwaitAnswer(call_id, timeout_ns);
+  if (kept.has_value()) core_->Observe(answer->frame.header.stamp_ns);
   if (absl::Status error = ErrorOf(answer); !error.ok()) return error;
-  core_->Observe(answer->frame.header.stamp_ns);
   return answer;
 }
 
@@ -270,7 +305,7 @@ absl::Status Port::BeginDurable(internal::Envelope& envelope, Address target, ui
     default:
       break;
   }
-  envelope.flags = kFlagAcknowledge;
+  envelope.flags |= kFlagAcknowledge;
   envelope.correlation_id = core_->id();  // a named port sends as its name, which is no port
   return absl::OkStatus();
 }
@@ -318,7 +353,11 @@ bool Port::TakeReply(uint64_t message_id, Answer& reply) {
         wanted = TakeFrame(frame, shard, reply);
       } else if (const auto open = open_calls_.find(frame.header.correlation_id);
                  open != open_calls_.end() && !open->second.has_value()) {
-        if (!TakeFrame(frame, shard, open->second.emplace())) open->second.reset();
+        if (TakeFrame(frame, shard, open->second.emplace())) {
+          --unanswered_;
+        } else {
+          open->second.reset();
+        }
       } else {
         internal::DropBlock(*fabric_->state().blocks, frame);
         ++late_replies_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/call_failed.h"
 #include "bitactor/l3_genactor/digest_record.h"
@@ -111,6 +112,7 @@ ActorCell::~ActorCell() {
 
 absl::Status ActorCell::StartFresh() {
   const CurrentCellScope scope(this);
+  if (runtime_.send_mode() == SendMode::kLive) restarts_ += std::exchange(was_started_, true);
   if (extras_ != nullptr) extras_->Reset();
   EndHandler();
   if (alive_) cls_.destroy(state());
@@ -119,15 +121,17 @@ absl::Status ActorCell::StartFresh() {
   context_stamp_ns_ = 0;  // replay knows no other time than that of messages
   context_trace_ = 0;
   context_span_ = 0;
+  context_flags_ = 0;
   invocation_ = Invocation{};
   try {
     construct_(state());
     alive_ = true;
-    cls_.init(*this, state());
+    RunInit();
   } catch (...) {
     thrown_ = std::current_exception();
   }
   stop_reason_.reset();
+  ends_by_signal_ = false;
   const std::optional<ExitReason> failed = TakeFailure();
   if (failed.has_value()) {
     if (extras_ != nullptr) extras_->Reset();
@@ -135,6 +139,19 @@ absl::Status ActorCell::StartFresh() {
   }
   if (extras_ != nullptr) extras_->AfterHandler();
   return absl::OkStatus();
+}
+
+void ActorCell::RunInit() {
+  const bool timed = cls_.start_timeout_ns != 0 && runtime_.send_mode() == SendMode::kLive;
+  const FabricState& fabric = runtime_.shard().state();
+  const uint64_t began_ns = timed ? fabric.NowNanos() : 0;
+  cls_.init(*this, state());
+  if (!timed) return;
+  const uint64_t took_ns = fabric.NowNanos() - began_ns;
+  if (took_ns <= cls_.start_timeout_ns) return;
+  Fail(absl::DeadlineExceededError(absl::StrCat("timeout: Init of \"", name_, "\" took ",
+                                                took_ns / 1000, " us; kStartTimeout allows ",
+                                                cls_.start_timeout_ns / 1000, " us")));
 }
 
 std::optional<ExitReason> ActorCell::TakeFailure() {
@@ -147,16 +164,15 @@ std::optional<ExitReason> ActorCell::TakeFailure() {
   return std::nullopt;
 }
 
-HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
+HandleOutcome ActorCell::Handle(const Frame& frame, Shard& shard) {
   bool handled = true;
-  const std::optional<ExitReason> crash = Run(frame, handled);
+  if (!RunCleanly(frame, shard.handled_span(), handled)) [[unlikely]] {
+    Crash(*TakeFailure());
+    return HandleOutcome::kCrashed;
+  }
   if (!handled) [[unlikely]] {
     invocation_.replied = true;  // the dead letter's answer is the answer
     return HandleOutcome::kUnhandled;
-  }
-  if (crash.has_value()) [[unlikely]] {
-    Crash(*crash);
-    return HandleOutcome::kCrashed;
   }
   if (stop_reason_.has_value() && running_ == nullptr) [[unlikely]] {
     Exit(*std::exchange(stop_reason_, std::nullopt));
@@ -174,12 +190,28 @@ HandleOutcome ActorCell::HandleBlock(const Frame& frame, std::span<const std::by
   return Handle(frame, shard);
 }
 
+bool ActorCell::MaySend(FrameKind kind, Address target, uint64_t message_id) const {
+  Envelope envelope;
+  envelope.kind = kind;
+  envelope.source = static_cast<uint32_t>(id());
+  envelope.target = target;
+  envelope.message_id = message_id;
+  return runtime_.MaySend(envelope);
+}
+
 std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
+  const uint64_t span = SpanIdOf(frame.header.source, frame.header.message_id);
+  if (RunCleanly(frame, span, handled)) return std::nullopt;
+  return TakeFailure();
+}
+
+inline bool ActorCell::RunCleanly(const Frame& frame, uint64_t span, bool& handled) {
   const CurrentCellScope scope(this);
   const FrameHeader& header = frame.header;
   context_stamp_ns_ = std::max(context_stamp_ns_, header.stamp_ns);
   context_trace_ = header.trace;
-  context_span_ = SpanIdOf(header.source, header.message_id);
+  context_span_ = span;
+  context_flags_ = header.flags & kFlagUnsampled;
   try {
     switch (header.kind) {
       case FrameKind::kReply:
@@ -193,9 +225,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
         if (extras_ != nullptr || (header.flags & kFlagSignal) != 0) [[unlikely]] {
           if (!BeginWithExtras(frame)) break;
         }
-        invocation_ = {header.source,   header.kind,        false,
-                       header.type,     header.deadline_us, header.message_id,
-                       header.stamp_ns, header.trace,       context_span_};
+        invocation_ = {
+            header.source,      header.kind,       false,           context_flags_, header.type,
+            header.deadline_us, header.message_id, header.stamp_ns, header.trace,   context_span_};
         if (copied_before_messages()) std::memcpy(backup(), state(), cls_.state_bytes);
         handled = cls_.dispatch(*this, state(), frame);
     }
@@ -210,9 +242,14 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
   if (thrown_ == nullptr && failure_.ok()) [[likely]] {
     if (extras_ != nullptr && running_ == nullptr && !stop_reason_.has_value()) [[unlikely]]
       extras_->AfterHandler();
-    return std::nullopt;
+    return true;
   }
-  return TakeFailure();
+  return false;
+}
+
+TraceContext ActorCell::trace_context() const {
+  const bool sampled = (context_flags_ & kFlagUnsampled) == 0;
+  return runtime_.shard().state().trace_roots.ContextAt(context_trace_, context_span_, sampled);
 }
 
 void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {
@@ -237,7 +274,7 @@ void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool
 void ActorCell::SendKept(uint64_t message_id, const KeptMessage& message) {
   Envelope envelope;
   envelope.kind = FrameKind::kSystem;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = Address{id(), generation, {}};
   envelope.message_id = message_id;
@@ -297,6 +334,7 @@ bool ActorCell::HandleSystem(const Frame& frame) {
 bool ActorCell::BeginWithExtras(const Frame& frame) {
   // Without extras it has asked for no signal in this life, but anybody may send an EXIT.
   if (extras_ == nullptr && frame.header.type != TypeId<bitactor::Exit>()) return false;
+  if (extras().begun != nullptr) extras().begun->Note(frame);
   return extras().Begin(frame);
 }
 
@@ -305,12 +343,43 @@ void ActorCell::PassOver(const Frame& frame) {
 }
 
 bool ActorCell::ActsAtOnce(const Frame& frame) const {
-  if (frame.header.type != TypeId<bitactor::Exit>()) return false;
+  if (down_ || frame.header.type != TypeId<bitactor::Exit>()) return false;
   const ExitReason::Kind kind = Message(frame).As<bitactor::Exit>().reason.kind();
   // Of a link that is gone it is passed over, now or later.
   if (frame.header.correlation_id == 0 && kind == ExitReason::Kind::kKill) return true;
   const bool traps = extras_ != nullptr ? extras_->traps_exits() : cls_.traps_exits;
   return !traps && kind != ExitReason::Kind::kNormal;
+}
+
+void ActorCell::Describe(ActorStatus& status) {
+  status.name = name_;
+  status.class_name = std::string(cls_.name);
+  status.id = id();
+  status.shard = runtime_.shard().index();
+  if (extras_ != nullptr) {
+    status.links = extras_->links();
+    status.monitors = extras_->monitored();
+    status.timers = extras_->timers();
+  }
+  if (down_) {
+    status.state = ActorState::kDown;
+  } else if (extras_ != nullptr && extras_->suspended()) {
+    status.state = ActorState::kSuspended;
+  } else if (running_ != nullptr) {
+    status.state = ActorState::kWaiting;
+  }
+  status.queued = held().size();
+  status.monitored_by = monitors_.size();
+  status.handled = stats().dispatches;
+  status.restarts = restarts_;
+  if (cls_.format_status == nullptr || !alive_) return;
+  const CurrentCellScope scope(this);
+  try {
+    status.text = cls_.format_status(state());
+  } catch (...) {
+    status.text = "(FormatStatus failed: " + ReasonOf(std::current_exception()).ToString() +
+                  "; the state is hidden)";
+  }
 }
 
 void ActorCell::EndBySignal(const ExitReason& reason) {
@@ -320,10 +389,9 @@ void ActorCell::EndBySignal(const ExitReason& reason) {
 }
 
 ExitReason ActorCell::RunTerminate(const ExitReason& reason) {
-  if (cls_.terminate == nullptr || !alive_ || reason.kind() == ExitReason::Kind::kKill ||
-      std::exchange(ends_by_signal_, false)) {
-    return reason;
-  }
+  const bool silent =
+      std::exchange(ends_by_signal_, false) || reason.kind() == ExitReason::Kind::kKill;
+  if (silent || cls_.terminate == nullptr || !alive_) return reason;
   const CurrentCellScope scope(this);
   try {
     cls_.terminate(state(), reason);
@@ -368,17 +436,30 @@ void ActorCell::Announce(const ExitReason& first_reason) {
 }
 
 void ActorCell::Crash(const ExitReason& first_reason) {
+  if (std::exchange(pending_is_end_, false)) return Exit(first_reason);
+  stop_reason_.reset();  // it asked to end, and then failed
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kCrash, reason);
+  const bool owed = KeepPoison(reason);
+  const bool replied = std::exchange(invocation_.replied, owed || invocation_.replied);
   Announce(reason);
+  if (owed) invocation_.replied = replied;
   Conclude(reason, /*crashed=*/true);
 }
 
 void ActorCell::Exit(const ExitReason& first_reason) {
   EndHandler();
   const ExitReason reason = RunTerminate(first_reason);
+  if (extras_ != nullptr) extras_->TellTracer(ActorEvent::Kind::kEnd, reason);
   Announce(reason);
   Conclude(reason, /*crashed=*/false);
+}
+
+void ActorCell::ExitFromOutside(const ExitReason& reason) {
+  if (down_) return;
+  Exit(reason);
+  if (!removed) runtime_.shard().SetAccepted(*this, KindsThatMayCome());
 }
 
 void ActorCell::Record(CrashAction action, bool crashed) {
@@ -404,7 +485,7 @@ void ActorCell::Conclude(const ExitReason& first_reason, bool crashed) {
     const bool restore = crashed && durable_;
     Record(restore ? CrashAction::kRestored : CrashAction::kFresh, crashed);
     const absl::Status status = restore ? Restore() : StartFresh();
-    if (status.ok()) return;
+    if (status.ok()) return HandleAgain();
     if (IsIgnoreStart(status)) {
       supervision.Ignored(child);
       fate = Fate::kGone;
@@ -423,7 +504,44 @@ void ActorCell::DestroyState() {
   if (std::exchange(alive_, false)) cls_.destroy(state());
 }
 
+bool ActorCell::KeepPoison(const ExitReason& reason) {
+  if (child == nullptr || extras_ == nullptr || extras_->begun == nullptr) return false;
+  ActorExtras::Begun& begun = *extras_->begun;
+  if (begun.frame.header.message_id != invocation_.message_id) return false;
+  const Poison& poison = child->options.poison;
+  if (poison.policy == PoisonPolicy::kQuarantine) {
+    runtime_.system().NotePoisoned({name_, reason, begun.frame});
+    return false;
+  }
+  begun.is_owed = begun.retries < poison.retries;
+  if (begun.is_owed) ++begun.retries;
+  return begun.is_owed;
+}
+
+void ActorCell::HandleAgain() {
+  if (extras_ == nullptr || extras_->begun == nullptr) [[likely]]
+    return;
+  if (!std::exchange(extras_->begun->is_owed, false)) return;
+  const Frame frame = extras_->begun->frame;
+  bool handled = true;
+  const std::optional<ExitReason> crash = Run(frame, handled);
+  if (crash.has_value()) return Crash(*crash);
+  if (stop_reason_.has_value() && running_ == nullptr)
+    Exit(*std::exchange(stop_reason_, std::nullopt));
+}
+
 void ActorCell::Leave() {
+  if (extras_ != nullptr && extras_->begun != nullptr && extras_->begun->is_owed) {
+    const FrameHeader& header = extras_->begun->frame.header;
+    invocation_ = Invocation{};
+    invocation_.source = header.source;
+    invocation_.kind = header.kind;
+    invocation_.type = header.type;
+    invocation_.message_id = header.message_id;
+    invocation_.stamp_ns = header.stamp_ns;
+    invocation_.trace = header.trace;
+    Announce(child->last_exit);
+  }
   DestroyState();
   runtime_.system().NoteEnded(id(), sequence_);
   runtime_.shard().Remove(*this);
@@ -458,7 +576,8 @@ absl::Status ActorCell::StartWhereItIs() {
 void ActorCell::GoOn() {
   down_ = false;
   AcceptWhatMayCome();
-  runtime_.shard().DrainHeld(*this);
+  HandleAgain();
+  if (!removed) runtime_.shard().DrainHeld(*this);
 }
 
 void ActorCell::EndWhileDown() {
@@ -477,6 +596,7 @@ bool ActorCell::ShutDown(const ExitReason& reason) {
 }
 
 absl::Status ActorCell::Restore() {
+  ++restarts_;
   absl::Status status;
   if (cls_.copied_before_messages) {
     BringBackCopy();
@@ -497,6 +617,12 @@ void ActorCell::BringBackCopy() {
   if (extras_ != nullptr) extras_->RollBack();
 }
 
+void ActorCell::NotePendingEnd() {
+  if (!stop_reason_.has_value() || running_ != nullptr) return;
+  pending_crash_ = *std::exchange(stop_reason_, std::nullopt);
+  pending_is_end_ = true;
+}
+
 absl::Status ActorCell::StartAgain() {
   monitors_.clear();
   Record(CrashAction::kFresh, /*crashed=*/false);
@@ -508,6 +634,12 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
   if (frame.header.kind == FrameKind::kSystem && frame.header.type == TypeId<CrashRecord>()) {
     CrashRecord record;
     std::memcpy(&record, frame.payload, sizeof(record));
+    // What it sent when it ended may be missing at its targets.
+    if (stop_reason_.has_value() && running_ == nullptr &&
+        runtime_.send_mode() == SendMode::kUnlessTaken) {
+      Announce(RunTerminate(*stop_reason_));
+    }
+    stop_reason_.reset();
     monitors_.clear();
     sequence_ = record.next_sequence;
     // An Init that failed was followed by a record of what was done about it.
@@ -536,15 +668,11 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
   if (!handled) invocation_.replied = true;
-  const std::optional<ExitReason> stop = std::exchange(stop_reason_, std::nullopt);
-  if (!crash.has_value()) {
-    // A record says that it ended. What it had sent then may be missing at its targets.
-    if (stop.has_value() && running_ == nullptr) Announce(RunTerminate(*stop));
-    return std::nullopt;
-  }
+  if (!crash.has_value()) return std::nullopt;  // if it ended, a record says so
   if (!crashed(invocation_.source, invocation_.message_id)) return crash;
   // The same crash as before: what it had sent may be missing at its targets, and so may the news
   // of it.
+  stop_reason_.reset();
   EndHandler();
   Announce(RunTerminate(*crash));
   if (copied_before_messages()) {

@@ -131,6 +131,7 @@ TimerId ActorExtras::Arm(uint64_t delay_ns, uint64_t period_ns, const KeptMessag
   // Init has no message whose stamp it could count from.
   const uint64_t now_ns = cell_.context_stamp_ns();
   if (now_ns != 0) timer->due_ns = now_ns + delay_ns;
+  timer->trace_flags = cell_.context_flags();
   timer->trace = cell_.context_trace();
   timer->span = cell_.context_span();
   timer->message = message;
@@ -179,7 +180,7 @@ void ActorExtras::StopIdle() {
 void ActorExtras::MessageTimer::Fire(ShardRuntime& runtime) {
   fired = true;
   Envelope envelope;
-  envelope.flags = kFlagSignal;  // bounded by the timers: never refused
+  envelope.flags = kFlagSignal | trace_flags;  // bounded by the timers: never refused
   envelope.source = static_cast<uint32_t>(cell->id());
   envelope.target = Address{cell->id(), cell->generation, {}};
   envelope.message_id = message_id;
@@ -242,20 +243,45 @@ bool ActorExtras::Begin(const Frame& frame) {
   StopIdle();
   undo_.clear();
   cancelled_.clear();
+  if (tracer_ && live()) {
+    ActorEvent event;
+    event.actor = cell_.id();
+    event.source = ActorId{header.source};
+    event.message_id = header.message_id;
+    event.type = header.type;
+    event.stamp_ns = header.stamp_ns;
+    tracer_(event);
+    told_begin_ = true;
+  }
   return true;
+}
+
+void ActorExtras::TellTracer(ActorEvent::Kind kind, const ExitReason& reason) const {
+  if (!tracer_ || !live()) return;
+  ActorEvent event;
+  event.kind = kind;
+  event.actor = cell_.id();
+  event.reason = reason;
+  tracer_(event);
 }
 
 void ActorExtras::AfterHandler() {
   if (!continues_.empty() && continue_id_ == 0) {
     continue_id_ = cell_.NextMessageId();
     cell_.SendKept(continue_id_, continues_.front());
+    is_shut_ = true;
+    cell_.AcceptWhatMayCome();
+  } else if (is_shut_ && continue_id_ == 0) {
+    is_shut_ = false;
+    cell_.AcceptWhatMayCome();
   }
-  cell_.AcceptWhatMayCome();
+  if (std::exchange(told_begin_, false)) TellTracer(ActorEvent::Kind::kDone, {});
   if (idle_ns_ == kNever || idle_is_over_ || idle_.message_id != 0 || !continues_.empty()) return;
   idle_.message_id = cell_.NextMessageId();
   idle_.id = TimerId{idle_.message_id};
   idle_.delay_ns = idle_ns_;
   idle_.due_ns = 0;  // silence begins now
+  idle_.trace_flags = cell_.context_flags();
   idle_.trace = cell_.context_trace();
   idle_.span = cell_.context_span();
   ArmNow(idle_);
@@ -271,6 +297,8 @@ void ActorExtras::Reset() {
   timers_.clear();
   continues_.clear();
   continue_id_ = 0;
+  is_shut_ = false;
+  told_begin_ = false;
   idle_ns_ = kNever;
   StopIdle();
   undo_.clear();
@@ -289,6 +317,7 @@ void ActorExtras::AfterCrash() {
   links_.clear();
   continues_.clear();
   continue_id_ = 0;
+  told_begin_ = false;
   undo_.clear();
   cancelled_.clear();
   StopIdle();

@@ -1,6 +1,7 @@
 // An actor's calls, both ends: what waits for answers, what owes them, and rings of calls that wait for
 // each other.
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -89,8 +90,9 @@ void ActorCell::KeepCallOpen() {
   if (invocation_.kind != FrameKind::kCall || invocation_.replied) return;
   invocation_.replied = true;
   if (open_calls_ == nullptr) open_calls_ = std::make_unique<std::vector<PendingReply>>();
-  if (open_calls_->size() == open_calls_->capacity()) {
-    // Whose callers have given up, and which nobody ever answered.
+  if (open_calls_->size() >= 16 && std::has_single_bit(open_calls_->size())) {
+    // Whose callers have given up, and which nobody ever answered. When to look depends on what is
+    // there alone, so that a replay from a snapshot looks at the same places.
     std::erase_if(*open_calls_, [this](const PendingReply& call) {
       return call.deadline_ns != 0 && call.deadline_ns < context_stamp_ns_;
     });
@@ -120,6 +122,13 @@ void ActorCell::RefuseOpenCalls(const ExitReason& reason) {
   const ErrorReply error = ErrorReply::Of(reason.ToStatus());
   for (const PendingReply& call : *calls) {
     SendAnswer(call.caller, TypeId<ErrorReply>(), call.call_id, error, kFlagError);
+  }
+}
+
+void ActorCell::AnswerNotSent(uint32_t caller, uint64_t call_id, SendResult why) {
+  // There was no room for so many bytes, or they are too many: not a matter of the lane.
+  if (why == SendResult::kNoBlock || why == SendResult::kTooLong) {
+    runtime_.AnswerUnsent(ActorId{caller}, call_id, why);
   }
 }
 
@@ -177,6 +186,7 @@ void ActorCell::SendCycleProbe(CycleProbe probe, const Waiter& awaited) {
   envelope.source = port.id();
   envelope.target.id = ActorId{awaited.awaited_target()};
   envelope.message_id = port.NextMessageId();
+  envelope.flags = invocation_.trace_flags;
   envelope.trace = invocation_.trace;
   envelope.parent_span = invocation_.span;
   envelope.type = TypeId<CycleProbe>();

@@ -9,7 +9,7 @@
 
 namespace bitactor::internal {
 
-bool ShardRuntime::MaySend(Envelope envelope) const {
+bool ShardRuntime::MaySend(const Envelope& envelope) const {
   if (send_mode_ == SendMode::kSuppressed || IsPort(envelope.target.id)) return false;
   return SequenceOf(envelope.message_id) >
          shard_.state().Watermark(envelope.source, static_cast<uint32_t>(envelope.target.id),
@@ -30,6 +30,7 @@ void Waiter::Fire(ShardRuntime& runtime) {
   envelope.target = Address{cell_->id(), cell_->generation, {}};
   envelope.message_id = timer_id_;
   envelope.correlation_id = timer_id_;
+  envelope.flags = cell_->invocation().trace_flags;
   envelope.trace = cell_->invocation().trace;
   envelope.parent_span = cell_->invocation().span;
   runtime.port().SendBytes(envelope, nullptr, 0);
@@ -50,8 +51,8 @@ size_t ShardRuntime::AnswerUnsentCalls() {
     envelope.message_id = port.NextMessageId();
     envelope.correlation_id = call.call_id;
     envelope.type = TypeId<ErrorReply>();
-    port.Send(envelope, ErrorReply::Of(absl::UnavailableError(
-                            absl::StrCat("the request was not sent: ", SendResultName(call.why)))));
+    port.Send(envelope, ErrorReply::Of(absl::UnavailableError(absl::StrCat(
+                            "request or answer could not be sent: ", SendResultName(call.why)))));
   }
   port.Publish();
   return 1;
@@ -234,6 +235,7 @@ absl::Status ShardRuntime::Recover(ActorCell& cell) {
   }
   if (system_.replaying()) return absl::OkStatus();
   if (cell.ended()) return cell.StartAgain();
+  cell.NotePendingEnd();
   cell.RearmTimers();
   return absl::OkStatus();
 }

@@ -75,28 +75,13 @@ void AppendText(std::string& text, const SupervisionNode& node, const std::strin
   }
 }
 
-std::string Quoted(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&quoted, "\\u%04x", static_cast<unsigned>(c));
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
-
 void AppendJson(std::string& json, const SupervisionNode& node) {
   const ChildInfo& self = node.self;
-  absl::StrAppend(&json, "{\"name\":", Quoted(self.name),
+  absl::StrAppend(&json, "{\"name\":", internal::QuotedJson(self.name),
                   ",\"kind\":", self.is_supervisor ? "\"supervisor\"" : "\"worker\"",
                   ",\"state\":\"", ChildStateName(self.state), "\",\"restart\":\"",
-                  RestartName(self.restart), "\",\"restarts\":", self.restarts,
-                  ",\"last_exit\":", self.has_ended ? Quoted(self.last_exit.ToString()) : "null");
+                  RestartName(self.restart), "\",\"restarts\":", self.restarts, ",\"last_exit\":",
+                  self.has_ended ? internal::QuotedJson(self.last_exit.ToString()) : "null");
   if (!self.is_supervisor) {
     absl::StrAppend(&json, ",\"id\":", static_cast<uint32_t>(self.address.id), "}");
     return;
@@ -129,6 +114,21 @@ std::string TreeJson(const SupervisionNode& top) {
 }
 
 namespace internal {
+
+std::string QuotedJson(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppendFormat(&quoted, "\\u%04x", static_cast<unsigned>(c));
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
 
 absl::Status ValidateSupervisor(const SupervisorOptions& options) {
   if (options.strategy > Strategy::kRestForOne) {
@@ -183,11 +183,11 @@ absl::Status ValidateChild(std::string_view name, const ChildOptions& options,
   }
   if (options.poison.policy > PoisonPolicy::kQuarantine ||
       (options.poison.policy == PoisonPolicy::kRetry &&
-       (options.poison.retries < 1 || options.poison.retries > 1000))) {
+       (options.poison.retries < 1 || options.poison.retries > 100))) {
     return refuse("invalid_poison",
                   absl::StrCat("Poison is policy ", static_cast<int>(options.poison.policy),
                                " with ", options.poison.retries,
-                               " retries; give kSkip, kQuarantine, or kRetry with 1 to 1,000"));
+                               " retries; give kSkip, kQuarantine, or kRetry with 1 to 100"));
   }
   return absl::OkStatus();
 }

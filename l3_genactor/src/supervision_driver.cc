@@ -1,11 +1,23 @@
 #include "bitactor/l3_genactor/supervision_driver.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
+#include <span>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/system.h"
 
 namespace bitactor::internal {
+namespace {
+
+constexpr uint64_t kPublishIntervalNs = 100'000'000;
+// More of one supervisor are counted only: who looks wants to see who fails.
+constexpr size_t kPublishedChildren = 100;
+
+}  // namespace
 
 absl::Status SupervisionDriver::Await(const std::shared_ptr<SupervisionRequest>& request,
                                       absl::Duration within) {
@@ -55,6 +67,42 @@ void SupervisionDriver::Arm(uint64_t delay_ns, const ChildPtr& child, uint64_t n
 void SupervisionDriver::Arm(uint64_t delay_ns, const std::shared_ptr<Supervisor>& supervisor,
                             uint64_t number) {
   ArmTask(delay_ns, [this, supervisor, number] { tree_.TimerFired(supervisor, number); });
+}
+
+void SupervisionDriver::PublishTo(FileSystem* files, std::string path) {
+  files_ = files;
+  path_ = std::move(path);
+  tree_.PublishChanges();
+}
+
+void SupervisionDriver::Publish() {
+  Post(0, [this] {
+    const uint64_t now_ns = system_.fabric().clock().NowNanos();
+    timers_.emplace(std::max(now_ns, next_publish_ns_), [this] {
+      next_publish_ns_ = system_.fabric().clock().NowNanos() + kPublishIntervalNs;
+      tree_.Published();
+      WriteTree(/*running=*/true);
+    });
+  });
+}
+
+void SupervisionDriver::PublishEnd() {
+  if (files_ != nullptr) WriteTree(/*running=*/false);
+}
+
+// Not synced: it is for those who look now. What cannot be written is written with the next change.
+void SupervisionDriver::WriteTree(bool running) {
+  const SupervisionNode top = tree_.Describe(kPublishedChildren);
+  const std::string json =
+      absl::StrCat("{\"format\":\"bitactor tree 1\",\"pid\":", getpid(),
+                   ",\"running\":", running ? "true" : "false",
+                   ",\"written_ns\":", system_.fabric().shard(0).state().NowNanos(),
+                   ",\"tree\":", TreeJson(top), ",\"text\":", QuotedJson(TreeText(top)), "}\n");
+  const std::string aside = path_ + ".new";
+  absl::StatusOr<std::unique_ptr<File>> file = files_->Open(aside, FileSystem::OpenMode::kCreate);
+  if (!file.ok() || !(*file)->WriteAt(0, std::as_bytes(std::span(json))).ok()) return;
+  file->reset();
+  files_->Rename(aside, path_).IgnoreError();
 }
 
 void SupervisionDriver::ArmTask(uint64_t delay_ns, std::function<void()> fire) {

@@ -20,6 +20,8 @@ using internal::ShardRuntime;
 
 namespace {
 
+constexpr size_t kPoisonedKept = 256;
+
 // The systems that are alive, so that a thread which ends knows whether its ports still exist.
 struct LiveSystems {
   Mutex mutex;
@@ -92,6 +94,9 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
     system->recovery_.Note(recovered);
   };
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
+  std::string tree_file = std::move(options.tree_file);
+  if (tree_file.empty() && !options.durable.empty()) tree_file = JoinPath(options.durable, "tree");
+  if (!tree_file.empty()) system->supervision_.PublishTo(system->files_, std::move(tree_file));
   if (!system->journal_dir_.empty()) {
     system->snapshotter_ = std::make_unique<internal::Snapshotter>(
         system.get(), system->files_, system->journal_dir_, system->found_, options.keep_history);
@@ -144,7 +149,7 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
   // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | (frame.header.flags & kFlagUnsampled);
   envelope.source = shard.port().id();
   envelope.target.id = ActorId{frame.header.source};
   envelope.message_id = shard.port().NextMessageId();
@@ -194,8 +199,7 @@ ActorCell* System::CellOf(ActorId id) {
 
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    ActorCell* cell = CellOf(actor.id);
-    if (cell != nullptr && !cell->down()) cell->Exit(reason);
+    if (ActorCell* cell = CellOf(actor.id)) cell->ExitFromOutside(reason);
   });
 }
 
@@ -204,12 +208,35 @@ void System::NoteEnded(ActorId id, uint64_t sequence) {
   ended_sequences_[static_cast<uint32_t>(id)] = sequence;
 }
 
+void System::NotePoisoned(PoisonedMessage message) {
+  MutexLock lock(&mutex_);
+  if (poisoned_.size() == kPoisonedKept) poisoned_.pop_front();
+  poisoned_.push_back(std::move(message));
+  ++poisoned_count_;
+}
+
+std::vector<PoisonedMessage> System::Poisoned() const {
+  MutexLock lock(&mutex_);
+  return {poisoned_.begin(), poisoned_.end()};
+}
+
+uint64_t System::poisoned() const {
+  MutexLock lock(&mutex_);
+  return poisoned_count_;
+}
+
 absl::StatusOr<Address> System::SpawnCell(std::string_view name, internal::ActorSpec actor,
                                           const std::shared_ptr<internal::Supervisor>& supervisor,
                                           const ChildOptions& options) {
   if (replaying_ && fabric_->Find(name) == std::nullopt) {
     return absl::NotFoundError(absl::StrCat("the journals in ", journal_dir_, " know no actor \"",
                                             std::string(name), "\" (before the place asked for)"));
+  }
+  if (options.poison.policy == PoisonPolicy::kRetry && !journal_dir_.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "invalid_poison: child \"", std::string(name),
+        "\": PoisonPolicy::kRetry, and it is durable: its handlers are deterministic, and "
+        "from the same state it would fail again; give kSkip or kQuarantine"));
   }
   absl::StatusOr<Address> address = fabric_->TryIntern(name, actor.cls->type);
   if (!address.ok()) return address.status();
@@ -272,6 +299,9 @@ absl::Status System::PlaceActor(const std::string& name, ActorId id,
     return absl::NotFoundError(absl::StrCat("\"", name, "\" had ended"));
   }
   cell->child = child;
+  if (child != nullptr && child->options.poison.policy != PoisonPolicy::kSkip) {
+    cell->extras().begun = std::make_unique<internal::ActorExtras::Begun>();
+  }
   if (child != nullptr) supervision().Started(child, absl::OkStatus(), shard.now_ns());
   ActorCell& placed = *cell;
   const std::optional<ExitReason> crash = placed.TakePendingCrash();
@@ -375,8 +405,10 @@ absl::Status System::Stop() {
     // What does not end in time is left where it is.
     supervision_.Await(supervision().StopAll(), shutdown_within_).IgnoreError();
   }
+  if (fabric_->stopped()) return absl::OkStatus();
   absl::Status status = fabric_->Stop();
   supervision().Close();
+  supervision_.PublishEnd();
   return status;
 }
 

@@ -322,6 +322,15 @@ TEST_F(CallTest, ManyCallsOfOneThreadAreAnsweredInAnyOrder) {
   system_->WaitIdle();
   EXPECT_EQ(kept.Wait().status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(system_->ThreadPort().late_replies(), 1u) << "the dropped one's";
+  // Nobody reads meanwhile, and yet no answer is lost: there is a limit instead.
+  at_once.clear();
+  while (at_once.size() < 1'000) at_once.push_back(desk.CallAsync(Ask{How::kKeep}));
+  system_->WaitIdle();
+  EXPECT_EQ(at_once.back().Wait().status().code(), absl::StatusCode::kResourceExhausted);
+  desk.Stop();
+  size_t told = 0;
+  for (auto& call : at_once) told += call.Wait().status().code() == absl::StatusCode::kAborted;
+  EXPECT_EQ(told, Port::kMaxOpenCalls);
   EXPECT_EQ(Handle<Desk>().CallAsync(Get{}).Wait().status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -17,6 +17,7 @@
 namespace bitactor {
 namespace codec_test {
 
+// [note]
 struct Note {
   uint64_t id = 0;
   std::string text;
@@ -25,6 +26,7 @@ struct Note {
   auto Fields() { return std::tie(id, text, tags, numbers); }
   friend bool operator==(const Note&, const Note&) = default;
 };
+// [note]
 struct Append {
   std::string text;
   auto Fields() { return std::tie(text); }
@@ -139,6 +141,7 @@ class CodecTest : public ::testing::Test {
     options.fabric.threads = false;
     options.fabric.span_capacity = 64;
     options.fabric.mailboxes = 8;
+    options.fabric.block_bytes = 1 << 20;
     options.fabric.journal.files = &files_;
     options.fabric.journal.segment_bytes = 1 << 20;
     options.fabric.journal.prepare_ahead = false;
@@ -192,6 +195,15 @@ TEST_F(CodecTest, AnAnswerThatNobodyReadsGivesItsBlockBack) {
           .ok());
   closed = Port();
   system_->WaitIdle();
+}
+
+TEST_F(CodecTest, AnAnswerThatIsTooLongIsAnError) {
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(scribe_.Cast(Append{std::string(150'000, 'x')}), SendResult::kOk);
+  }
+  const absl::Status status = scribe_.Call(Whole{}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_NE(status.message().find("too_long"), absl::string_view::npos) << status;
 }
 
 TEST_F(CodecTest, JsonTravelsAsItsText) {

@@ -42,17 +42,21 @@ struct Idle {
 struct Crash {
   uint64_t unused;
 };
+struct Leave {
+  uint64_t unused;
+};
 struct Story {
   using Reply = uint64_t;
 };
 
 // Called at the beginning of each step to go on with.
 std::function<void(uint64_t step)> on_step = [](uint64_t) {};
+std::function<void()> on_terminate = [] {};
 
 // Digits: what notes came. 9: silence, 8: a step to go on with was taken.
 template <bool kSmall>
 class Diary : public Actor<Diary<kSmall>, Note, After, Every, CancelLast, NapThenCancel, GoOn, Idle,
-                           Crash, Story, IdleTimeout> {
+                           Crash, Leave, Story, IdleTimeout> {
  public:
   static constexpr std::string_view kTypeName = kSmall ? "test::SmallDiary" : "test::LargeDiary";
 
@@ -90,6 +94,8 @@ class Diary : public Actor<Diary<kSmall>, Note, After, Every, CancelLast, NapThe
     this->Continue(Note{6});
     throw std::runtime_error("after all of that");
   }
+  void On(const Leave&) { this->Stop(); }
+  void Terminate(const ExitReason&) { on_terminate(); }
   uint64_t On(const Story&) { return story_; }
   void On(const IdleTimeout&) { Write(9); }
 
@@ -284,6 +290,22 @@ TYPED_TEST(GenServerTimersTest, WhatWasLeftToGoOnWithIsHandledInTheNextRun) {
     this->system_->WaitIdle();
   }
   this->ExpectStory(128312831283);
+}
+
+TYPED_TEST(GenServerTimersTest, OneThatWasAboutToEndWhenTheRunWasKilledEndsInTheNextOne) {
+  this->Do(Note{1});
+  std::unique_ptr<test::SimulatedFiles> left;
+  uint64_t ends = 0;
+  on_terminate = [&] { left = this->files_->AfterKill(); };
+  this->Do(Leave{});
+  this->system_.reset();
+  this->files_ = std::move(left);
+  on_terminate = [&ends] { ++ends; };
+  this->Start();
+  this->system_->WaitIdle();
+  EXPECT_EQ(ends, 1u);
+  on_terminate = [] {};
+  this->ExpectStory(0);  // its supervisor started it afresh
 }
 
 TYPED_TEST(GenServerTimersTest, ATimerOfInitFiresAlsoInTheNextRun) {

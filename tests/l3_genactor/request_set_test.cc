@@ -85,12 +85,14 @@ class Buyer : public Actor<Buyer, Buy> {
 
  private:
   // The first answer; the others are never seen.
+  // [racing]
   Task<int64_t> First(Buy m) {
     RequestSet<int64_t> set;
     for (uint64_t i = 0; i < 3; ++i) set.Add(i, m.venues[i], Price{30 - 10 * i}).IgnoreError();
     const auto first = co_await set.Next();
     co_return 10 * first.result.value_or(-1) + static_cast<int64_t>(first.label);
   }
+  // [racing]
   // All of them: the last is too slow, the last but one fails.
   Task<int64_t> InOrderOfComing(Buy m) {
     RequestSet<int64_t> set;

@@ -108,7 +108,7 @@ TEST(MetricsTest, WhatCannotBeAMetricIsRefusedByNameAndRule) {
   EXPECT_FALSE(registry
                    .AddProvider({{MetricKind::kGauge, {.name = "fine", .help = "h"}},
                                  {MetricKind::kGauge, {.name = "taken", .help = "h"}}},
-                                [](MetricsWriter&) {})
+                                [](MetricsSink&) {})
                    .ok());
   EXPECT_TRUE(registry.AddGauges({.name = "fine", .help = "h"}).ok());
 }
@@ -175,15 +175,15 @@ TEST(MetricsTest, AProviderIsAskedAtEachCollectionAndWhatDoesNotFitIsCounted) {
           .AddProvider({{MetricKind::kCounter,
                          {.name = "sent", .help = "Sent.", .labels = {"port"}, .max_series = 2}},
                         {MetricKind::kHistogram, {.name = "took", .help = "Took."}}},
-                       [&](MetricsWriter& writer) {
+                       [&](MetricsSink& sink) {
                          ++asked;
-                         writer.Put(0, {"1"}, asked);
-                         writer.Put(0, {"1"}, uint64_t{9});  // twice
-                         writer.Put(0, {"\xff"}, uint64_t{2});
-                         writer.Put(0, {"3"}, uint64_t{3});  // no room
-                         writer.Put(0, {"a", "b"}, 1.0);     // two labels
-                         writer.Put(1, {}, uint64_t{1});     // no histogram
-                         writer.Put(0, {"4"}, LatencyHistogram{});
+                         sink.Put(0, {"1"}, asked);
+                         sink.Put(0, {"1"}, uint64_t{9});  // twice
+                         sink.Put(0, {"\xff"}, uint64_t{2});
+                         sink.Put(0, {"3"}, uint64_t{3});  // no room
+                         sink.Put(0, {"a", "b"}, 1.0);     // two labels
+                         sink.Put(1, {}, uint64_t{1});     // no histogram
+                         sink.Put(0, {"4"}, LatencyHistogram{});
                        })
           .ok());
   registry.Collect(0);

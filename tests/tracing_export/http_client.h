@@ -23,14 +23,34 @@ struct ClientReply {
   std::string body;
 };
 
+inline sockaddr_in LoopbackAt(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// Nobody listens there now.
+inline uint16_t FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = LoopbackAt(0);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
 class HttpClient {
  public:
-  explicit HttpClient(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  // `may_fail`: perhaps nobody listens yet; then nothing is ever received.
+  explicit HttpClient(uint16_t port, bool may_fail = false)
+      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const sockaddr_in address = LoopbackAt(port);
+    const int connected =
+        connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    EXPECT_TRUE(connected == 0 || may_fail);
   }
   ~HttpClient() {
     if (fd_ >= 0) close(fd_);
@@ -63,6 +83,8 @@ class HttpClient {
     reply.head = read_.substr(0, end + 2);
     reply.status = std::atoi(reply.head.substr(9, 3).c_str());
     const size_t at = reply.head.find("Content-Length: ");
+    EXPECT_NE(at, std::string::npos) << reply.head;
+    if (at == std::string::npos) return reply;
     const size_t bytes = std::strtoull(reply.head.c_str() + at + 16, nullptr, 10);
     while (read_.size() < end + 4 + bytes && ReadSome()) {
     }

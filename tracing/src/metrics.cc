@@ -120,28 +120,28 @@ bool Fits(const internal::MetricTable& table, size_t values, bool histogram) {
 
 }  // namespace
 
-internal::ProvidedTable* MetricsWriter::TableOf(size_t family, size_t values, bool histogram) {
+internal::ProvidedTable* MetricsSink::TableOf(size_t family, size_t values, bool histogram) {
   BITACTOR_CHECK_LT(family, tables_.size());
   if (Fits(*tables_[family], values, histogram)) return tables_[family];
   tables_[family]->Refuse();
   return nullptr;
 }
 
-void MetricsWriter::Put(size_t family, std::initializer_list<std::string_view> values,
+void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values,
                         uint64_t value) {
   if (auto* table = TableOf(family, values.size(), false)) {
     table->Put(values, {.labels = {}, .value = static_cast<int64_t>(value), .exemplars = {}});
   }
 }
 
-void MetricsWriter::Put(size_t family, std::initializer_list<std::string_view> values,
+void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values,
                         double value) {
   if (auto* table = TableOf(family, values.size(), false)) {
     table->Put(values, {.labels = {}, .value = value, .exemplars = {}});
   }
 }
 
-void MetricsWriter::Put(size_t family, std::initializer_list<std::string_view> values,
+void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values,
                         const LatencyHistogram& histogram, std::vector<MetricExemplar> exemplars) {
   if (auto* table = TableOf(family, values.size(), true)) {
     const MetricOptions& options = table->options();
@@ -193,7 +193,7 @@ absl::StatusOr<MetricCells<HistogramCell>> MetricsRegistry::AddHistograms(Metric
 }
 
 absl::Status MetricsRegistry::AddProvider(std::vector<Declaration> families,
-                                          std::function<void(MetricsWriter&)> provide) {
+                                          std::function<void(MetricsSink&)> provide) {
   auto provider = std::make_shared<Provider>();
   provider->provide = std::move(provide);
   MutexLock lock(&mutex_);
@@ -226,8 +226,8 @@ MetricsSnapshot MetricsRegistry::Collect(uint64_t now_unix_ns) {
   }
   // Without the lock: they may take their time, and may ask for cells.
   for (const auto& provider : providers) {
-    MetricsWriter writer(provider->tables);
-    provider->provide(writer);
+    MetricsSink sink(provider->tables);
+    provider->provide(sink);
   }
   MetricsSnapshot snapshot;
   snapshot.start_unix_ns = start_unix_ns_;

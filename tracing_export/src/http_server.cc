@@ -123,12 +123,7 @@ void HttpServer::Run() {
 }
 
 HttpServer::HttpServer(HttpOptions options, Handler handler)
-    : options_(std::move(options)),
-      handler_(std::move(handler)),
-      own_clock_(options_.clock == nullptr
-                     ? std::make_unique<TickClock>(TickClock::Source::kMonotonic)
-                     : nullptr),
-      clock_(options_.clock != nullptr ? options_.clock : own_clock_.get()) {}
+    : options_(std::move(options)), handler_(std::move(handler)) {}
 
 HttpServer::~HttpServer() {
   if (thread_.joinable()) {

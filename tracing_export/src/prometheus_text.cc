@@ -46,7 +46,8 @@ void AppendNumber(std::string& out, double value) {
     out += value > 0 ? "+Inf" : "-Inf";
   } else {
     char digits[32];
-    const char* const end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+    const char* const end =
+        std::to_chars(std::begin(digits), std::end(digits), value, std::chars_format::general).ptr;
     const std::string_view written(digits, static_cast<size_t>(end - digits));
     out += written;
     if (written.find_first_of(".e") == std::string_view::npos) out += ".0";

@@ -35,12 +35,14 @@
 #include "bitactor/l2_mailbox/port.h"
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/quarantine.h"
+#include "bitactor/l2_mailbox/sampling.h"
 #include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l2_mailbox/slot_table.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/persistence/group_commit.h"
 #include "bitactor/tracing/span.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor {
 
@@ -64,6 +66,7 @@ struct FabricOptions {
   size_t overflow_frames = 1u << 20;  // what a shard holds back at most when lanes are full
   Ticks budget{8};                    // of a handler, per dispatch
   size_t span_capacity = 65536;       // of each shard's trace ring, a power of two
+  Sampling sampling = {};             // which messages leave a span there: all, unless it says less
   size_t quarantine_frames = 1024;    // of each shard's store, the oldest are overwritten
   // Memory for payloads over 128 bytes, 64 KiB to 64 GiB; 0: none, they are refused. The range is
   // reserved at the start, its pages are taken when they are first used, and kept.
@@ -151,6 +154,9 @@ class Sender {
   }
   // Sends the payload of `message`, which is being handled, on as it is. A block is shared.
   SendResult Forward(Address target, const Message& message);
+  // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
+  // context.parent_id) makes their headers. Its trace id is zero when the message belongs to no trace.
+  TraceContext trace_context() const;
   // Answers the message being handled, which must be a call.
   template <typename M>
   SendResult Reply(const M& message) {
@@ -167,6 +173,7 @@ class Sender {
     envelope.source = static_cast<uint32_t>(self_);
     envelope.target = target;
     envelope.message_id = shard_.port().NextMessageId();
+    envelope.flags = cause_.frame().header.flags & kFlagUnsampled;
     envelope.trace = cause_.trace();
     envelope.parent_span = cause_.span();
     return envelope;
@@ -267,8 +274,7 @@ class Fabric {
   // Dispatches over budget, of all that are served now.
   uint64_t Overruns();
   // Batches of messages that together were over the budget of one: each may hide one overrun, whose
-  // handler is unknown (BatchMeter). Endpoints whose latency is recorded, as all actors' is, are
-  // metered one by one.
+  // handler is unknown (BatchMeter).
   uint64_t Suspicions();
   // Runs `task` on a shard's thread and waits for it.
   void RunOnShard(uint32_t shard, const std::function<void()>& task);
@@ -278,6 +284,8 @@ class Fabric {
   // What was recorded since the last call with this cursor, appended to `spans`, oldest first within a
   // shard, by short tasks of the shards: none copies more than 4,096 spans.
   void ReadSpans(SpanCursor& cursor, std::vector<SpanRecord>& spans);
+  // The contexts that traces came with.
+  const TraceRoots& trace_roots() const { return state_.trace_roots; }
 
   // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
   // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By

@@ -22,6 +22,7 @@
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/send_result.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor {
 
@@ -128,12 +129,17 @@ class Port {
     if (absl::Status error = ErrorOf(answer); !error.ok()) return error;
     return answer;
   }
+  // Started calls that have no answer yet, at most: theirs and those of calls that were given up find
+  // room.
+  static constexpr size_t kMaxOpenCalls = internal::kReplySlots / 2;
   // As CallWith(), without waiting: the call's id. Its answer is kept until FinishCall() or
-  // AbandonCall(), whatever this port calls or awaits meanwhile.
+  // AbandonCall(), whatever this port calls or awaits meanwhile. kResourceExhausted: kMaxOpenCalls are
+  // open.
   template <typename SendIt>
   absl::StatusOr<uint64_t> StartCall(Address target, uint32_t type, uint64_t timeout_ns,
                                      SendIt&& send) {
     internal::Envelope envelope;
+    if (absl::Status status = RoomForOpenCall(); !status.ok()) return status;
     if (absl::Status status = BeginCall(envelope, target, type); !status.ok()) return status;
     envelope.deadline_us = internal::DeadlineMicros(timeout_ns);
     const SendResult result = send(*core_, envelope);
@@ -204,6 +210,8 @@ class Port {
     if (envelope.message_id == 0) [[unlikely]]
       return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
+    if (TraceScope::Current() != nullptr || !core_->state().sampler.takes_all()) [[unlikely]]
+      BeginTrace(envelope);
     return SendResult::kOk;
   }
   template <typename SendWith>
@@ -216,6 +224,8 @@ class Port {
     Flush();
     return result;
   }
+  // Puts the message into this thread's TraceScope, and decides whether its trace is sampled.
+  void BeginTrace(internal::Envelope& envelope);
   void PublishAll();
   // False: this port is cut off.
   bool BeginBurst();
@@ -231,6 +241,7 @@ class Port {
     return result;
   }
   absl::Status BeginCall(internal::Envelope& envelope, Address target, uint32_t type);
+  absl::Status RoomForOpenCall();
   void NoteOpenCall(uint64_t call_id);
   // Publishes a request; why it was not sent.
   absl::Status PublishCall(SendResult result);
@@ -258,6 +269,7 @@ class Port {
   uint64_t named_sequence_ = 0;
   uint64_t late_replies_ = 0;
   absl::node_hash_map<uint64_t, std::optional<Answer>> open_calls_;  // by id, with what has come
+  size_t unanswered_ = 0;                                            // of open_calls_
   uint64_t unknown_id_ = 0;  // of the SendDurable() of which nothing is known yet; 0: none
   internal::OwnerThread owner_;
 };

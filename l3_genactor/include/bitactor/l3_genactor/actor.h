@@ -121,6 +121,12 @@ void RunHandler(ActorCell& cell, A& actor, M& message, const Later&... later) {
   }
 }
 
+// How long from now; kNever: not at all.
+inline uint64_t DelayNanos(absl::Duration delay) {
+  if (delay == absl::InfiniteDuration()) return ActorExtras::kNever;
+  return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Nanoseconds(delay), 0));
+}
+
 // A cast that `actor` does not list, for its OnInfo(). False: it has none.
 template <typename A>
 bool HandleInfo(A& actor, const Frame& frame) {
@@ -154,14 +160,34 @@ constexpr MailboxOptions MailboxOf() {
 }
 
 template <typename A>
+constexpr auto FormatStatusOf() -> std::string (*)(const void*) {
+  if constexpr (requires(const A& actor) { std::string(actor.FormatStatus()); }) {
+    return [](const void* state) { return static_cast<const A*>(state)->FormatStatus(); };
+  }
+  return nullptr;
+}
+
+template <typename A>
 constexpr auto TerminateOf() -> void (*)(void*, const ExitReason&) {
   if constexpr (requires(A & actor, const ExitReason& reason) { actor.Terminate(reason); }) {
     static_assert(
         std::is_void_v<decltype(std::declval<A&>().Terminate(std::declval<const ExitReason&>()))>,
         "Terminate returns void: nobody waits for a coroutine of an actor that ends");
     return [](void* state, const ExitReason& reason) { static_cast<A*>(state)->Terminate(reason); };
+  } else {
+    static_assert(
+        !requires { &A::Terminate; }, "Terminate takes a const ExitReason&");
+    return nullptr;
   }
-  return nullptr;
+}
+
+template <typename A>
+constexpr uint64_t StartTimeoutOf() {
+  if constexpr (requires { A::kStartTimeout; }) {
+    static_assert(A::kStartTimeout > absl::ZeroDuration(), "kStartTimeout is above 0");
+    return TimeoutNanos(A::kStartTimeout);
+  }
+  return 0;
 }
 
 template <typename A, typename M>
@@ -232,11 +258,15 @@ constexpr void CheckAwaited() {
 // A handler returns void, a Reply, absl::Status, absl::StatusOr<Reply>, or a Task of these (a
 // coroutine, which takes its message by value). One that takes a ReplyTo<Reply> beside its message
 // may answer later (reply_to.h). An exception or an error status is a crash with that reason. `void
-// Init()` or `absl::Status Init()` runs after each fresh start. Optional too: `void Terminate(const
-// ExitReason&)`, the last words of one that stops, crashes or is shut down (not of one that is
-// killed or ends with a linked one); `void OnInfo(const Message&)`, for casts that are not listed;
-// `static constexpr bool kTrapExits = true`, see Link(); `static constexpr MailboxOptions kMailbox`,
-// how many messages may wait.
+// Init()` or `absl::Status Init()` runs after each fresh start. Optional too:
+//
+//   void Terminate(const ExitReason&)        // last words of one that stops, crashes or is shut down,
+//                                            // not of one that is killed or ends with a linked one
+//   void OnInfo(const Message&)              // casts that are not listed
+//   std::string FormatStatus() const         // for System::Status()
+//   static constexpr bool kTrapExits         // whether Exit comes as a message: see Link()
+//   static constexpr MailboxOptions kMailbox // how many messages may wait
+//   static constexpr absl::Duration kStartTimeout  // an Init that took longer has failed
 //
 // Order: messages of one source in the order sent, causally across sources; while a coroutine is
 //   suspended the next message waits.
@@ -303,7 +333,8 @@ class Actor {
   // One Down message when `who` ends or crashes. Returns the id that it will carry.
   template <typename A>
   uint64_t Monitor(const Ref<A>& who) {
-    static_assert(kHandles<Down>, "an actor that monitors lists Down among its messages");
+    static_assert(Self::template kHandles<Down>,
+                  "an actor that monitors lists Down among its messages");
     return internal::CurrentCell().AddMonitor(who.address);
   }
   // No Down of that monitor is seen any more, also if it is on its way.
@@ -323,7 +354,8 @@ class Actor {
   }
   // Whether Exit comes as a message instead of ending this actor. It must list Exit.
   void SetTrapExits(bool trap) {
-    static_assert(kHandles<Exit>, "an actor that traps exits lists Exit among its messages");
+    static_assert(Self::template kHandles<Exit>,
+                  "an actor that traps exits lists Exit among its messages");
     internal::CurrentCell().extras().SetTrapExits(trap);
   }
   // To `who` as if it were linked to this actor, and this one ended. Nothing withstands
@@ -336,7 +368,7 @@ class Actor {
   }
 
   // `message` comes to this actor after `delay` (0: as soon as possible; InfiniteDuration: never),
-  // counted from the message being handled, past what is queued then. A fresh start ends all timers;
+  // counted from the message being handled, behind what is queued. A fresh start ends all timers;
   // a durable actor has those from before a crash, and after a start of the program those that were
   // left, at their times.
   template <typename M>
@@ -364,8 +396,9 @@ class Actor {
   // IdleTimeout comes whenever no message has come for `idle`, until this is called again. 0: as soon
   // as nothing is queued. InfiniteDuration: never.
   void SetIdleTimeout(absl::Duration idle) {
-    static_assert(kHandles<IdleTimeout>, "an actor that waits for silence lists IdleTimeout");
-    internal::CurrentCell().extras().SetIdleTimeout(DelayNanos(idle));
+    static_assert(Self::template kHandles<IdleTimeout>,
+                  "an actor that waits for silence lists IdleTimeout");
+    internal::CurrentCell().extras().SetIdleTimeout(internal::DelayNanos(idle));
   }
 
   // Ends this actor when the running handler is done.
@@ -383,6 +416,10 @@ class Actor {
   // When nobody waits any more for what this handler does, ns since 1970; 0: nothing is said. Calls made
   // here end by then.
   uint64_t Deadline() const { return internal::CurrentCell().invocation().deadline_ns(); }
+  // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
+  // context.parent_id) makes their headers. Its trace id is zero where there is none, as in Init. In
+  // a replay there are the ids alone: the rest is not journalled, so it may not decide anything.
+  TraceContext trace_context() const { return internal::CurrentCell().trace_context(); }
   // 64 random bits, the same in every replay: a function of actor and message.
   uint64_t Random() {
     internal::ActorCell& cell = internal::CurrentCell();
@@ -391,21 +428,20 @@ class Actor {
 
  private:
   friend Self;
+  template <typename>
+  friend class GenActor;
   Actor() = default;
 
   template <typename M>
   static constexpr void CheckOwn() {
-    static_assert(kHandles<M>, "this actor sends itself a message that it does not list");
+    static_assert(Self::template kHandles<M>,
+                  "this actor sends itself a message that it does not list");
     static_assert(!internal::kHasReply<M>, "nobody waits for the Reply of this message");
-  }
-  static uint64_t DelayNanos(absl::Duration delay) {
-    if (delay == absl::InfiniteDuration()) return internal::ActorExtras::kNever;
-    return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Nanoseconds(delay), 0));
   }
   template <typename M>
   TimerId Arm(absl::Duration delay, uint64_t period_ns, const M& message) {
     CheckOwn<M>();
-    return internal::CurrentCell().extras().Arm(DelayNanos(delay), period_ns,
+    return internal::CurrentCell().extras().Arm(internal::DelayNanos(delay), period_ns,
                                                 internal::KeptMessage::Of(message));
   }
 
@@ -461,6 +497,7 @@ const ActorClass& ClassOf() {
       std::is_trivially_copyable_v<A> && sizeof(A) <= 256,
       TrapsExits<A>(),
       MailboxOf<A>(),
+      StartTimeoutOf<A>(),
       &A::Dispatch,
       [](ActorCell& cell, void* state) {
         A& actor = *static_cast<A*>(state);
@@ -471,6 +508,7 @@ const ActorClass& ClassOf() {
         }
       },
       TerminateOf<A>(),
+      FormatStatusOf<A>(),
       [](void* state) { static_cast<A*>(state)->~A(); },
       [](const void* state, Digest& digest) {
         if constexpr (!std::is_empty_v<A>) DigestAppend(digest, *static_cast<const A*>(state));

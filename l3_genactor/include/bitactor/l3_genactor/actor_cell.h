@@ -22,15 +22,19 @@
 #include "bitactor/l2_mailbox/endpoint.h"
 #include "bitactor/l2_mailbox/message.h"
 #include "bitactor/l2_mailbox/port_core.h"
+#include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/l3_genactor/actor_extras.h"
 #include "bitactor/l3_genactor/actor_history.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
+#include "bitactor/l3_genactor/codec.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/digest.h"
 #include "bitactor/l3_genactor/exit_reason.h"
 #include "bitactor/l3_genactor/retry.h"
 #include "bitactor/l3_genactor/timer_lists.h"
+#include "bitactor/tracing/trace_context.h"
 
 namespace bitactor {
 class StateReader;
@@ -53,10 +57,12 @@ struct ActorClass {
                                 // before a crash
   bool traps_exits;
   MailboxOptions mailbox;
+  uint64_t start_timeout_ns;  // 0: none
   bool (*dispatch)(ActorCell& cell, void* state,
                    const Frame& frame);  // false: no handler for this type
   void (*init)(ActorCell& cell, void* state);
   void (*terminate)(void* state, const ExitReason& reason);  // null: it has none
+  std::string (*format_status)(const void* state);           // null: it has none
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
   bool (*takes_block)(uint32_t type);  // whether it handles this type at any length
@@ -118,6 +124,7 @@ struct Invocation {
   uint32_t source = 0;
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
+  uint8_t trace_flags = 0;  // kFlagUnsampled or 0, for what it causes
   uint32_t type = 0;
   uint32_t deadline_us = 0;
   uint64_t message_id = 0;
@@ -180,6 +187,9 @@ class ActorCell : public Endpoint {
   void GoOn();
   // Takes it away. REQUIRES: down().
   void EndWhileDown();
+  // As Exit(), but not from a dispatch: if it is started again it goes on with what is queued.
+  // Nothing happens to one that is down.
+  void ExitFromOutside(const ExitReason& reason);
   // The actor's own last words, with no handler under way. What comes back is the reason to end with:
   // an exception inside becomes it.
   ExitReason RunTerminate(const ExitReason& reason);
@@ -196,7 +206,10 @@ class ActorCell : public Endpoint {
   // never goes back.
   uint64_t context_stamp_ns() const { return context_stamp_ns_; }
   uint64_t context_trace() const { return context_trace_; }
+  uint8_t context_flags() const { return context_flags_; }
   uint64_t context_span() const { return context_span_; }
+  // Where it is in its trace.
+  TraceContext trace_context() const;
   uint64_t NextMessageId() { return MakeMessageId(incarnation_, ++sequence_); }
   uint64_t sequence() const { return sequence_; }
 
@@ -213,14 +226,18 @@ class ActorCell : public Endpoint {
   void ReplyWith(const R& value) {
     if (invocation_.kind != FrameKind::kCall || invocation_.replied) return;
     invocation_.replied = true;
-    Send(FrameKind::kReply, Address{ActorId{invocation_.source}}, invocation_.type, NextMessageId(),
-         invocation_.message_id, value);
+    SendAnswer(invocation_.source, invocation_.type, invocation_.message_id, value);
   }
   // Answers a call that is not, or no longer, the invocation.
   template <typename V>
   void SendAnswer(uint32_t caller, uint32_t type, uint64_t call_id, const V& value,
                   uint8_t flags = 0) {
-    Send(FrameKind::kReply, Address{ActorId{caller}}, type, NextMessageId(), call_id, value, flags);
+    const SendResult result = Send(FrameKind::kReply, Address{ActorId{caller}}, type,
+                                   NextMessageId(), call_id, value, flags);
+    if constexpr (HasCodec<V>) {
+      if (result != SendResult::kOk) [[unlikely]]
+        AnswerNotSent(caller, call_id, result);
+    }
   }
   // The invocation's handler has its ReplyTo: the call stays open after the handler.
   void KeepCallOpen();
@@ -247,6 +264,12 @@ class ActorCell : public Endpoint {
   void RearmTimers();
 
   Guard& GuardOf(ActorId target, const Breaker& breaker, const Retry& retry);
+  // What stands between it and each of its targets.
+  template <typename Visit>
+  void ForEachGuard(Visit&& visit) const {
+    if (guards_ == nullptr) return;
+    for (const auto& [target, guard] : *guards_) visit(target, guard);
+  }
   ActorExtras& extras() {
     if (extras_ == nullptr) extras_ = std::make_unique<ActorExtras>(this);
     return *extras_;
@@ -254,11 +277,13 @@ class ActorCell : public Endpoint {
   // Null: it has none.
   const ActorExtras* extras_or_null() const { return extras_.get(); }
   uint64_t AddMonitor(Address target) { return extras().Monitor(target); }
-  // Casts and calls, if nothing speaks against it; nothing at all while it is down.
-  void AcceptWhatMayCome() {
+  // Casts and calls too, if nothing speaks against it; nothing at all while it is down.
+  uint16_t KindsThatMayCome() const {
     const bool open = running_ == nullptr && (extras_ == nullptr || extras_->open());
-    AcceptOnly(down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended);
+    return down_ ? kNoKinds : open ? kAllKinds : kWhileSuspended;
   }
+  void AcceptWhatMayCome() { AcceptOnly(KindsThatMayCome()); }
+  void Describe(ActorStatus& status);
   bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
@@ -293,6 +318,8 @@ class ActorCell : public Endpoint {
   // A crash at the very end of its history, whose record is missing. Dealt with once the cell is in
   // its place.
   void SetPendingCrash(const ExitReason& reason) { pending_crash_ = reason; }
+  // The same of an end that its history stops at.
+  void NotePendingEnd();
   std::optional<ExitReason> TakePendingCrash() {
     return std::exchange(pending_crash_, std::nullopt);
   }
@@ -337,9 +364,15 @@ class ActorCell : public Endpoint {
 
   static const size_t kStateOffset;
 
-  // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
+  // Whether the runtime lets this message out, while a history is applied.
+  bool MaySend(FrameKind kind, Address target, uint64_t message_id) const;
+  // Handles a frame, whose span is `span`. False: its handler threw or returned a failure
+  // (TakeFailure).
+  [[gnu::always_inline]] bool RunCleanly(const Frame& frame, uint64_t span, bool& handled);
+  // The same; what it threw or returned comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
+  void RunInit();
   // False: `frame` is a message for the actor itself.
   bool HandleSystem(const Frame& frame);
   // Before a message of an actor with extras, and before a signal. False: it is not for the actor.
@@ -347,6 +380,7 @@ class ActorCell : public Endpoint {
   // What a message that crashed its actor does although its handler is passed over.
   void PassOver(const Frame& frame);
   void BringBackCopy();
+  void AnswerNotSent(uint32_t caller, uint64_t call_id, SendResult why);
   // System messages that concern calls. False: it is another.
   bool HandleCallSystem(const Frame& frame);
   void OnCycleProbe(const CycleProbe& probe);
@@ -361,6 +395,11 @@ class ActorCell : public Endpoint {
   void EndHandler();
   void Conclude(const ExitReason& reason, bool crashed);
   void GoDown(bool crashed);
+  // Deals with the message that it failed at, by the policy of its supervisor. Whether it is handled
+  // again if the actor is started again.
+  bool KeepPoison(const ExitReason& reason);
+  // Handles what is owed.
+  void HandleAgain();
   void DestroyState();
   void Leave();
   absl::Status Restore();
@@ -381,9 +420,13 @@ class ActorCell : public Endpoint {
   bool restore_when_started_ = false;  // of one that is down
   bool handler_ended_ = false;
   bool ends_by_signal_ = false;
+  bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
+  bool was_started_ = false;     // in this run of the program
+  uint8_t context_flags_ = 0;    // of the frame being handled: kFlagUnsampled or 0
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
+  uint64_t restarts_ = 0;
 
   // Of the frame being handled.
   uint64_t context_stamp_ns_ = 0;

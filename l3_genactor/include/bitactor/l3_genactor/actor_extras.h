@@ -10,12 +10,14 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bitactor/l1_core/frame.h"
 #include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/message.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/coroutine_pool.h"
 #include "bitactor/l3_genactor/exit_reason.h"
 #include "bitactor/l3_genactor/timer.h"
@@ -74,6 +76,23 @@ struct KeptMessage {
 //       Links are gone: those they led to have been told.
 class ActorExtras {
  public:
+  // The message begun last, of an actor whose supervisor wants it when it fails (Poison). Outlives
+  // restarts.
+  struct Begun {
+    Frame frame{};
+    uint32_t retries = 0;  // of this message
+    bool is_owed = false;  // it is handled again, or its caller is told why not
+
+    void Note(const Frame& next) {
+      if (next.header.source != frame.header.source ||
+          next.header.message_id != frame.header.message_id) {
+        retries = 0;
+      }
+      frame = next;
+    }
+  };
+  std::unique_ptr<Begun> begun;  // null: nobody wants it
+
   static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
   explicit ActorExtras(ActorCell* cell);
@@ -118,7 +137,10 @@ class ActorExtras {
   void Save(StateWriter& writer) const;
   void Load(StateReader& reader);
 
-  // From outside (System::Suspend).
+  // From outside (System::Trace, System::Suspend). A tracer stays over restarts.
+  void SetTracer(ActorTracer tracer) { tracer_ = std::move(tracer); }
+  // Of a crash or an end.
+  void TellTracer(ActorEvent::Kind kind, const ExitReason& reason) const;
   void set_suspended(bool suspended) { suspended_ = suspended; }
   bool suspended() const { return suspended_; }
   // Whether casts and calls may be handled, as far as this object knows.
@@ -149,8 +171,9 @@ class ActorExtras {
     uint64_t message_id = 0;  // of the next firing
     uint64_t delay_ns = 0;
     uint64_t period_ns = 0;
-    uint64_t due_ns = 0;  // 0: counts from the first message, or from when it is armed
-    bool fired = false;   // the firing is on its way
+    uint64_t due_ns = 0;      // 0: counts from the first message, or from when it is armed
+    bool fired = false;       // the firing is on its way
+    uint8_t trace_flags = 0;  // of what it was armed by: kFlagUnsampled or 0
     uint64_t trace = 0;
     uint64_t span = 0;
     KeptMessage message;
@@ -172,6 +195,8 @@ class ActorExtras {
   bool suspended_ = false;
   bool idle_is_over_ = false;  // IdleTimeout came for this silence
   bool has_unanchored_ = false;
+  bool is_shut_ = false;     // while a message to go on with is on its way
+  bool told_begin_ = false;  // the tracer
   std::vector<PeerLink> links_;
   std::vector<Watch> watched_;  // monitors whose DOWN has not come
   std::vector<std::unique_ptr<MessageTimer>> timers_;
@@ -179,6 +204,7 @@ class ActorExtras {
   uint64_t continue_id_ = 0;  // of the first of them, which is on its way; 0: it is not
   uint64_t idle_ns_ = kNever;
   MessageTimer idle_;  // its message id is 0 while it is not running
+  ActorTracer tracer_;
   std::vector<std::function<void()>> undo_;
   std::vector<std::unique_ptr<MessageTimer>> cancelled_;  // since the last Begin()
 };

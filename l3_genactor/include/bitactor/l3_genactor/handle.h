@@ -110,14 +110,16 @@ class Handle {
   absl::StatusOr<internal::ReplyOf<M>> Call(const M& request,
                                             absl::Duration timeout = absl::Seconds(5)) const;
 
-  // Sends a request and returns at once: many may be on their way, in any order. After `timeout` the
-  // actor need not begin it any more.
+  // Sends a request and returns at once: up to Port::kMaxOpenCalls of a thread may be open, and end in
+  // any order. After `timeout` the actor need not begin it any more.
   template <typename M>
   PendingCall<internal::ReplyOf<M>> CallAsync(const M& request,
                                               absl::Duration timeout = absl::Seconds(5)) const;
 
   // Ends the actor; its supervisor may start it again. Returns when that is done.
   void Stop(const ExitReason& reason = ExitReason::Shutdown()) const;
+  // The same, and whether it ended in time: see System::Stop().
+  absl::Status Stop(const ExitReason& reason, absl::Duration timeout) const;
 
  private:
   System* system_ = nullptr;

@@ -40,7 +40,7 @@ class ShardRuntime final : public Poller {
   PortCore& port() const { return shard_.port(); }
 
   SendMode send_mode() const { return send_mode_; }
-  bool MaySend(Envelope envelope) const;  // a copy: see PortCore::Refuse()
+  bool MaySend(const Envelope& envelope) const;
 
   void Arm(Waiter& waiter) { Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
   // `due_ns`: on the hybrid clock.
@@ -57,7 +57,7 @@ class ShardRuntime final : public Poller {
 
   // Asks for a snapshot after so many records of its journal, and again and again; 0: never.
   void SnapshotEvery(uint64_t records) { snapshot_due_ = records == 0 ? kNever : records; }
-  // A call that could not even be sent is answered as soon as there is room for that, by a message,
+  // A call that could not even be sent, or whose answer could not, is answered as soon as there is room for that, by a message,
   // as replay needs it.
   void AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why);
 
@@ -121,9 +121,11 @@ template <typename M>
 SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
                            uint64_t correlation_id, const M& payload, uint8_t flags,
                            uint32_t deadline_us) {
+  if (runtime_.send_mode() != SendMode::kLive && !MaySend(kind, target, message_id)) [[unlikely]]
+    return SendResult::kOk;
   Envelope envelope;
   envelope.kind = kind;
-  envelope.flags = flags;
+  envelope.flags = flags | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = target;
   envelope.message_id = message_id;
@@ -132,8 +134,6 @@ SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64
   envelope.parent_span = context_span_;
   envelope.type = type;
   envelope.deadline_us = deadline_us;
-  if (runtime_.send_mode() != SendMode::kLive && !runtime_.MaySend(envelope)) [[unlikely]]
-    return SendResult::kOk;
   return SendPayload(runtime_.port(), envelope, payload);
 }
 

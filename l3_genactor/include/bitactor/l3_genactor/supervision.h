@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "bitactor/l1_core/frame.h"
 #include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l3_genactor/exit_reason.h"
 
@@ -54,15 +55,18 @@ struct Backoff {
   absl::Duration cap = absl::Seconds(30);      // base to 1 h
 };
 
-// What becomes of the message that an actor failed at, once it is started again.
+// What becomes of the message that an actor failed at, once it is started again. What waits behind it
+// is kept in any case.
 enum class PoisonPolicy : uint8_t {
-  kSkip,        // it is passed over
-  kRetry,       // it is handled again, up to `retries` times, and passed over then
+  kSkip,  // it is passed over
+  // It is handled again before all others, up to `retries` times, and passed over then; a caller hears
+  // of the last failure alone. Not of a durable actor: from the same state it would fail again.
+  kRetry,
   kQuarantine,  // it is passed over, and kept with the cause (System::Poisoned())
 };
 struct Poison {
   PoisonPolicy policy = PoisonPolicy::kSkip;
-  uint32_t retries = 1;  // of kRetry, 1 to 1,000
+  uint32_t retries = 1;  // of kRetry, 1 to 100
 };
 
 // Of ChildOptions::shutdown: the child is killed at once, without Terminate.
@@ -85,6 +89,13 @@ inline absl::Status IgnoreStart() { return absl::CancelledError("ignore"); }
 inline bool IsIgnoreStart(const absl::Status& status) {
   return absl::IsCancelled(status) && status.message() == "ignore";
 }
+
+// A message that an actor failed at (PoisonPolicy::kQuarantine).
+struct PoisonedMessage {
+  std::string actor;
+  ExitReason cause;
+  Frame frame;
+};
 
 enum class ChildState : uint8_t {
   kStopped,   // there is only its specification
@@ -136,6 +147,9 @@ std::string TreeText(const SupervisionNode& top);
 std::string TreeJson(const SupervisionNode& top);
 
 namespace internal {
+
+// As a string of JSON.
+std::string QuotedJson(std::string_view text);
 
 // What is wrong with options, with the name of what OTP calls it.
 absl::Status ValidateSupervisor(const SupervisorOptions& options);

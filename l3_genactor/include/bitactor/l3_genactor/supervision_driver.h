@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "bitactor/l1_core/engine.h"
+#include "bitactor/l1_core/file.h"
 #include "bitactor/l3_genactor/supervision_tree.h"
 
 namespace bitactor {
@@ -42,6 +44,13 @@ class SupervisionDriver final : public SupervisionActions, public Poller {
   void Arm(uint64_t delay_ns, const ChildPtr& child, uint64_t number) override;
   void Arm(uint64_t delay_ns, const std::shared_ptr<Supervisor>& supervisor,
            uint64_t number) override;
+  void Publish() override;
+
+  // From now on the tree stands in the file `path`, which is replaced in one step, at most 100 ms
+  // behind.
+  void PublishTo(FileSystem* files, std::string path);
+  // Writes it for the last time: the shards have ended.
+  void PublishEnd();
 
   // Poller: fires what is due.
   size_t Poll() override;
@@ -50,13 +59,18 @@ class SupervisionDriver final : public SupervisionActions, public Poller {
 
  private:
   void Post(uint32_t shard, std::function<void()> action);
+  void WriteTree(bool running);
   void ArmTask(uint64_t delay_ns, std::function<void()> fire);
   void StartOnShard(const ChildPtr& child);
   void EndOnShard(const ChildPtr& child, const ExitReason& reason);
 
   System& system_;
   SupervisionTree tree_;
-  std::multimap<uint64_t, std::function<void()>> timers_;  // of the first shard's thread
+  FileSystem* files_ = nullptr;  // null: nothing is published
+  std::string path_;
+  // Of the first shard's thread.
+  uint64_t next_publish_ns_ = 0;
+  std::multimap<uint64_t, std::function<void()>> timers_;
 };
 
 }  // namespace bitactor::internal

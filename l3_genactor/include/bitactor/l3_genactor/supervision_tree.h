@@ -122,6 +122,8 @@ class SupervisionActions {
   virtual void Arm(uint64_t delay_ns, const ChildPtr& child, uint64_t number) = 0;
   virtual void Arm(uint64_t delay_ns, const std::shared_ptr<Supervisor>& supervisor,
                    uint64_t number) = 0;
+  // What Describe() says has changed.
+  virtual void Publish() = 0;
 };
 
 // What becomes of an actor that ended.
@@ -197,8 +199,9 @@ class SupervisionTree {
   uint64_t restarts() const;
   // At most so many children of each supervisor.
   SupervisionNode Describe(size_t max_children) const;
-  // Another number whenever what Describe() says may have changed.
-  uint64_t version() const;
+  // From now on each change is answered by SupervisionActions::Publish(), once until Published().
+  void PublishChanges();
+  void Published();
 
  private:
   using SupervisorPtr = std::shared_ptr<Supervisor>;
@@ -232,6 +235,7 @@ class SupervisionTree {
   void BeginStart(const ChildPtr& child) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Begin(Supervisor& supervisor, const Supervisor::Job& job)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Brings plans on until all wait.
   void Go() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Follow(Supervisor& supervisor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -250,7 +254,8 @@ class SupervisionTree {
   std::vector<SupervisorPtr> ready_ ABSL_GUARDED_BY(mutex_);  // whose plans can be brought on
   uint64_t now_ns_ ABSL_GUARDED_BY(mutex_) = 0;  // the latest; shards' clocks differ by a little
   uint64_t restarts_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Whether a change is to be published, and has not been asked for yet.
+  bool wants_publish_ ABSL_GUARDED_BY(mutex_) = false;
   size_t pending_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -35,6 +35,8 @@ class SupervisorOfEach;
 //   the clock does.
 class SupervisorRef {
  public:
+  SupervisorRef() : status_(absl::NotFoundError("this was never given a supervisor")) {}
+
   // Starts `A(args...)` under this supervisor, by the name it keeps for good, and returns when Init
   // has run and its journalled history is applied. The arguments are kept for restarts. A handle
   // that is not ok() says why there is none: kAlreadyExists (the name is taken: already_started; its

@@ -3,6 +3,7 @@
 #define BITACTOR_L3_GENACTOR_SYSTEM_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <map>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,7 @@
 #include "bitactor/l1_core/mutex.h"
 #include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/l3_genactor/actor.h"
+#include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/handle.h"
 #include "bitactor/l3_genactor/recovery.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
@@ -59,6 +62,9 @@ struct SystemOptions {
   absl::Duration shutdown_within = absl::Seconds(5);
   // Of the jitter of Backoff.
   uint64_t seed = 0;
+  // Where other processes read the supervision tree (`bitactor tree`), which is at most 100 ms
+  // behind; empty: DIR/tree below `durable`, or nowhere without one.
+  std::string tree_file = {};
   // The rest is the fabric's: lane sizes, budgets, clocks, threads. Its shards and journal_dir are
   // taken from above.
   FabricOptions fabric = {};
@@ -108,6 +114,10 @@ class System {
   // when the name is taken. Without a name it gets one: "supervisor-1", ...
   SupervisorRef Supervise(const SupervisorOptions& options = {});
   SupervisorRef Supervise(std::string_view name, const SupervisorOptions& options = {});
+  // The last 256 messages that actors under PoisonPolicy::kQuarantine failed at, oldest first, and
+  // how many there were in all.
+  std::vector<PoisonedMessage> Poisoned() const;
+  uint64_t poisoned() const;
   // All that is supervised, now. At most so many children of each supervisor.
   SupervisionNode Tree(size_t max_children = std::numeric_limits<size_t>::max()) {
     return supervision().Describe(max_children);
@@ -158,6 +168,35 @@ class System {
                         [&visit](const void* state) { visit(*static_cast<const A*>(state)); });
   }
 
+  // The same to change it: on a copy of the state, which takes its place if `replace` returns OK and
+  // does not throw. Also while the actor is suspended. kFailedPrecondition in a durable system: a
+  // replay would not know of it.
+  template <typename A>
+  absl::Status ReplaceState(std::string_view name, const std::function<absl::Status(A&)>& replace) {
+    static_assert(std::is_copy_constructible_v<A> && std::is_move_assignable_v<A>,
+                  "the state is replaced by a copy of it");
+    return ReplaceStateOf(name, internal::ClassOf<A>(), [&replace](void* state) {
+      A& actor = *static_cast<A*>(state);
+      A copy(actor);
+      absl::Status status = replace(copy);
+      if (status.ok()) actor = std::move(copy);
+      return status;
+    });
+  }
+  // `absl::Status A::CodeChange(uint64_t from_version)` on a copy of the state, in the same way.
+  template <typename A>
+  absl::Status ChangeCode(std::string_view name, uint64_t from_version) {
+    return ReplaceState<A>(name, [from_version](A& a) { return a.CodeChange(from_version); });
+  }
+  // A suspended actor begins no cast or call: they wait. What is under way ends; timers run on, and
+  // what they send waits too. A fresh start ends it. kNotFound: nobody has that name.
+  absl::Status Suspend(std::string_view name);
+  absl::Status Resume(std::string_view name);
+  absl::StatusOr<ActorStatus> Status(std::string_view name);
+  // Calls `tracer` on the actor's shard with each message that it handles, and with its crashes and
+  // its end, until another one is set; an empty one: no more. It must not throw.
+  absl::Status Trace(std::string_view name, ActorTracer tracer);
+
   uint64_t restarts() const;
   // From a message's stamp to the end of its handler, over all actors of class A.
   template <typename A>
@@ -168,6 +207,9 @@ class System {
 
   // Ends an actor as if its supervisor had said so.
   void Stop(Address actor, const ExitReason& reason);
+  // The same, and whether it ended: kNotFound (nobody is there), kDeadlineExceeded (not within
+  // `timeout`: it ends when its shard comes to it), kInvalidArgument (a timeout below 0: it lives on).
+  absl::Status Stop(Address actor, const ExitReason& reason, absl::Duration timeout);
   // Ends what is supervised (SystemOptions::shutdown_within), stops the shards, seals the journals.
   // The first error of the journals.
   absl::Status Stop();
@@ -189,6 +231,7 @@ class System {
   void AskForSnapshot();
   internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
   void NoteEnded(ActorId id, uint64_t sequence);
+  void NotePoisoned(PoisonedMessage message);
 
   internal::SupervisionTree& supervision() { return supervision_.tree(); }
   internal::SupervisionDriver& supervision_driver() { return supervision_; }
@@ -222,6 +265,10 @@ class System {
                                     const std::shared_ptr<internal::Supervisor>& supervisor,
                                     const ChildOptions& options);
   absl::StatusOr<Address> Lookup(std::string_view name, const internal::ActorClass& cls);
+  absl::Status WithActor(std::string_view name,
+                         const std::function<absl::Status(internal::ActorCell&)>& act);
+  absl::Status ReplaceStateOf(std::string_view name, const internal::ActorClass& cls,
+                              const std::function<absl::Status(void*)>& replace);
   bool InspectState(std::string_view name, const internal::ActorClass& cls,
                     const std::function<void(const void*)>& visit);
   LatencyHistogram LatencyOf(uint32_t class_type);
@@ -244,6 +291,8 @@ class System {
   std::vector<std::unique_ptr<internal::ShardRuntime>> runtimes_;
   mutable Mutex mutex_;
   absl::flat_hash_map<uint32_t, uint64_t> ended_sequences_ ABSL_GUARDED_BY(mutex_);
+  std::deque<PoisonedMessage> poisoned_ ABSL_GUARDED_BY(mutex_);
+  uint64_t poisoned_count_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<Port>> thread_ports_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<internal::Snapshotter> snapshotter_;  // null: nothing is journalled
@@ -331,6 +380,11 @@ PendingCall<internal::ReplyOf<M>> Handle<A>::CallAsync(const M& request,
 template <typename A>
 void Handle<A>::Stop(const ExitReason& reason) const {
   if (ok()) system_->Stop(address_, reason);
+}
+
+template <typename A>
+absl::Status Handle<A>::Stop(const ExitReason& reason, absl::Duration timeout) const {
+  return ok() ? system_->Stop(address_, reason, timeout) : status_;
 }
 
 }  // namespace bitactor

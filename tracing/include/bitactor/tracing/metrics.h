@@ -73,7 +73,7 @@ class MetricCells {
 };
 
 // What a provider tells of its families, at one collection.
-class MetricsWriter {
+class MetricsSink {
  public:
   // `family`: its number in the call of AddProvider(). `values` as in MetricCells::Of(). A point that
   // is there twice, or does not fit its family's kind or labels, is left out and counted.
@@ -85,7 +85,7 @@ class MetricsWriter {
 
  private:
   friend class MetricsRegistry;
-  explicit MetricsWriter(std::span<internal::ProvidedTable* const> tables) : tables_(tables) {}
+  explicit MetricsSink(std::span<internal::ProvidedTable* const> tables) : tables_(tables) {}
   // nullptr: such a point does not fit the family.
   internal::ProvidedTable* TableOf(size_t family, size_t values, bool histogram);
 
@@ -116,7 +116,7 @@ class MetricsRegistry {
   // `provide` is called at every Collect(), on its thread, and tells of these families. All or none
   // of them are added.
   absl::Status AddProvider(std::vector<Declaration> families,
-                           std::function<void(MetricsWriter&)> provide);
+                           std::function<void(MetricsSink&)> provide);
 
   // Families by name, points by label values.
   MetricsSnapshot Collect(uint64_t now_unix_ns);
@@ -124,7 +124,7 @@ class MetricsRegistry {
  private:
   struct Provider {
     std::vector<internal::ProvidedTable*> tables;
-    std::function<void(MetricsWriter&)> provide;
+    std::function<void(MetricsSink&)> provide;
   };
 
   absl::Status Check(MetricKind kind, const MetricOptions& options) const
