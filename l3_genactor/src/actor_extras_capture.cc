@@ -44,6 +44,7 @@ void ActorExtras::SaveTimer(const MessageTimer& timer, StateWriter& writer) {
   writer.Add(timer.due_ns);
   writer.Add(timer.trace);
   writer.Add(timer.span);
+  writer.Add(timer.trace_flags);
   SaveMessage(timer.message, writer);
 }
 
@@ -55,12 +56,13 @@ void ActorExtras::LoadTimer(MessageTimer& timer, StateReader& reader) {
   reader.Read(timer.due_ns);
   reader.Read(timer.trace);
   reader.Read(timer.span);
+  reader.Read(timer.trace_flags);
   LoadMessage(timer.message, reader);
   timer.fired = false;
 }
 
 void ActorExtras::Save(StateWriter& writer) const {
-  for (const bool flag : {trap_exits_, idle_is_over_, has_unanchored_}) writer.Add(flag);
+  for (const bool flag : {trap_exits_, idle_is_over_, has_unanchored_, is_shut_}) writer.Add(flag);
   SaveAll(links_, writer, [&](const PeerLink& link) {
     writer.Add(link.peer);
     writer.Add(link.asked);
@@ -79,7 +81,9 @@ void ActorExtras::Save(StateWriter& writer) const {
 
 void ActorExtras::Load(StateReader& reader) {
   Reset();
-  for (bool* flag : {&trap_exits_, &idle_is_over_, &has_unanchored_}) reader.Read(*flag);
+  for (bool* flag : {&trap_exits_, &idle_is_over_, &has_unanchored_, &is_shut_}) {
+    reader.Read(*flag);
+  }
   LoadAll(reader, [&] {
     PeerLink link{};
     reader.Read(link.peer);

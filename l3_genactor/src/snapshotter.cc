@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "bitactor/l2_mailbox/block_frame.h"
 #include "bitactor/l2_mailbox/delivery_state.h"
+#include "bitactor/l3_genactor/monitor.h"
 #include "bitactor/l3_genactor/system.h"
 #include "bitactor/persistence/snapshot_store.h"
 #include "snapshot_dir.h"
@@ -28,11 +29,12 @@ OutboxFrame OutboxFrameOf(const Frame& frame, BlockPool& blocks) {
   return kept;
 }
 
-// A timer's message to its actor.
+// A timer's message to its actor, which a timer that is loaded sends again; not the news of the end of
+// itself, to one that monitors itself.
 bool IsFiring(const FrameHeader& header) {
   return header.kind == FrameKind::kTimer ||
          (header.source == header.target && header.correlation_id != 0 &&
-          (header.flags & kFlagSignal) != 0);
+          (header.flags & kFlagSignal) != 0 && header.type != TypeId<Down>());
 }
 
 }  // namespace

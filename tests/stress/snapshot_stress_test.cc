@@ -50,7 +50,7 @@ Started Start(const std::string& dir) {
   SystemOptions options;
   options.shards = 2;
   options.durable = dir;
-  options.snapshot_every = 1000;
+  options.snapshot_every = 500;
   options.keep_history = false;
   options.fabric.mailboxes = 8;
   options.fabric.journal.segment_bytes = 1 << 20;
@@ -70,13 +70,13 @@ Started Start(const std::string& dir) {
 
 TEST(SnapshotStressTest, EachMessageTakesEffectOnceWhateverSnapshotsMeetThem) {
   const test::TempDir dir;
-  const auto messages = static_cast<uint64_t>(test::Rounds(2000));
+  const auto messages = static_cast<uint64_t>(test::Rounds(800));
   uint64_t digest = 0;
   {
     Started run = Start(dir.File("run"));
     for (uint64_t i = 0; i < messages; ++i) {
       ASSERT_EQ(run.nodes[i % kNodes].Cast(Hop{i, 8}), SendResult::kOk);
-      if (i % 500 == 250) {
+      if (i % 200 == 100) {
         const absl::StatusOr<SnapshotReport> report = run.system->Snapshot();
         ASSERT_TRUE(report.ok()) << report.status();
         EXPECT_EQ(report->actors, kNodes);
