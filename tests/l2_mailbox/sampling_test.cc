@@ -43,6 +43,7 @@ TraceRoot RootOf(bool sampled) {
 class SamplingTest : public ::testing::Test {
  protected:
   void Start(const Sampling& sampling, uint32_t shards = 3) {
+    port_ = Port();  // before the fabric that it is of
     FabricOptions options = test::DrivenOptions(clock_, shards);
     options.sampling = sampling;
     fabric_ = test::MustStart(options);
@@ -120,7 +121,6 @@ TEST_F(SamplingTest, LargePayloadsAndCallsCarryTheTraceAndItsDecision) {
     const std::vector<SpanRecord> spans = fabric_->Spans();
     EXPECT_EQ(spans.size(), sampled ? 4u : 0u);
     for (const SpanRecord& span : spans) EXPECT_EQ(span.trace, LocalTraceOf(kTraceId));
-    port_ = Port();
   }
 }
 

@@ -62,5 +62,14 @@ TEST(TraceScopeTest, TheInnermostCountsAndTheOuterOneComesBack) {
   EXPECT_EQ(TraceScope::Current(), nullptr);
 }
 
+TEST(TraceScopeTest, NotesItsRootInEachTable) {
+  TraceScope scope(RootOf(0, 1));
+  for (int i = 0; i < 2; ++i) {
+    TraceRoots roots;  // the second one where the first one was
+    scope.NoteIn(roots);
+    EXPECT_TRUE(roots.Find(1).has_value()) << i;
+  }
+}
+
 }  // namespace
 }  // namespace bitactor

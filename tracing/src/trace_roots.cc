@@ -1,5 +1,6 @@
 #include "bitactor/tracing/trace_roots.h"
 
+#include <atomic>
 #include <utility>
 
 #include "bitactor/l1_core/check.h"
@@ -7,10 +8,22 @@
 
 namespace bitactor {
 
+namespace {
+
+uint64_t NextUidOfRoots() {
+  static std::atomic<uint64_t> uid{0};
+  // Relaxed: only uniqueness matters.
+  return uid.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
 uint64_t LocalTraceOf(const TraceId& trace_id) {
   const uint64_t local = trace_id.low ^ Mix64(trace_id.high);  // Mix64(0) is 0
   return local != 0 || trace_id.is_zero() ? local : 1;
 }
+
+TraceRoots::TraceRoots(size_t capacity) : capacity_(capacity), uid_(NextUidOfRoots()) {}
 
 void TraceRoots::Note(const TraceRoot& root) {
   const uint64_t trace = LocalTraceOf(root.context.trace_id);
@@ -58,9 +71,9 @@ TraceScope::TraceScope(TraceRoot root)
 }
 
 void TraceScope::NoteIn(TraceRoots& roots) {
-  if (noted_in_ == &roots) return;
+  if (noted_in_ == roots.uid()) return;
   roots.Note(root_);
-  noted_in_ = &roots;
+  noted_in_ = roots.uid();
 }
 
 }  // namespace bitactor

@@ -38,7 +38,10 @@ class TraceRoots {
   static constexpr size_t kDefaultCapacity = 16384;
 
   // REQUIRES: capacity > 0.
-  explicit TraceRoots(size_t capacity = kDefaultCapacity) : capacity_(capacity) {}
+  explicit TraceRoots(size_t capacity = kDefaultCapacity);
+
+  // Another one for each object of this process, never 0.
+  uint64_t uid() const { return uid_; }
 
   void Note(const TraceRoot& root);
   std::optional<TraceRoot> Find(uint64_t trace) const;
@@ -50,6 +53,7 @@ class TraceRoots {
 
  private:
   const size_t capacity_;
+  const uint64_t uid_;
   mutable Mutex mutex_;
   absl::flat_hash_map<uint64_t, TraceRoot> roots_ ABSL_GUARDED_BY(mutex_);
   std::deque<uint64_t> oldest_first_ ABSL_GUARDED_BY(mutex_);
@@ -86,7 +90,7 @@ class TraceScope {
 
   const TraceRoot root_;
   const uint64_t trace_;
-  TraceRoots* noted_in_ = nullptr;
+  uint64_t noted_in_ = 0;  // the uid of the last
   TraceScope* const before_;
 };
 
