@@ -104,6 +104,20 @@ bool Port::BeginBurst() {
   return true;
 }
 
+void Port::BeginTrace(internal::Envelope& envelope) {
+  internal::FabricState& state = core_->state();
+  bool sampled = true;
+  if (TraceScope* const scope = TraceScope::Current()) {
+    scope->NoteIn(state.trace_roots);
+    envelope.trace = scope->trace();
+    envelope.parent_span = scope->root().context.parent_id;
+    sampled = scope->root().context.sampled;
+  } else {
+    sampled = state.sampler.Takes(envelope.trace, static_cast<uint32_t>(envelope.target.id));
+  }
+  if (!sampled) envelope.flags |= kFlagUnsampled;
+}
+
 uint64_t Port::NowNanos() const { return fabric_->clock().NowNanos(); }
 
 bool Port::WaitForRoom(Address target, uint64_t start_ns, uint64_t timeout_ns) {
@@ -291,7 +305,7 @@ absl::Status Port::BeginDurable(internal::Envelope& envelope, Address target, ui
     default:
       break;
   }
-  envelope.flags = kFlagAcknowledge;
+  envelope.flags |= kFlagAcknowledge;
   envelope.correlation_id = core_->id();  // a named port sends as its name, which is no port
   return absl::OkStatus();
 }

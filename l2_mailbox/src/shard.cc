@@ -18,6 +18,8 @@ thread_local Shard* current_shard = nullptr;
 
 // Looks at the lanes in one Poll(): between two of them other pollers of the engine have their turn.
 constexpr int kMaxPasses = 16;
+// One in so many looks at all lanes; those between at the shard's own, if that has something.
+constexpr int kPassesPerLook = 4;
 
 // An idle shard looks at the clock so rarely that it does not keep the next message waiting.
 constexpr uint32_t kIdleRoundsPerLook = 64;
@@ -85,15 +87,70 @@ void Shard::ReadClock() {
   const uint64_t each_ns = state_->clock->NanosIn(batch.cycles_each);
   const auto duration_ns =
       static_cast<uint32_t>(std::min<uint64_t>(each_ns, std::numeric_limits<uint32_t>::max()));
+  if (irregular_batch_) [[unlikely]]
+    return CloseIrregularBatch(batch, start_ns, each_ns, duration_ns);
   for (size_t i = 0; i < batch.dispatches; ++i) {
     SpanRecord& span = spans_.Latest(batch.dispatches - i);
     span.start_ns = start_ns + i * each_ns;
     span.duration_ns = duration_ns;
+    timed_[i].EndedAt(start_ns + (i + 1) * each_ns);
   }
   if (batch.over && batch.dispatches == 1) [[unlikely]] {
     SpanRecord& span = spans_.Latest(1);
     if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
   }
+}
+
+void Shard::CloseIrregularBatch(const BatchMeter::Batch& batch, uint64_t start_ns, uint64_t each_ns,
+                                uint32_t duration_ns) {
+  irregular_batch_ = false;
+  const uint32_t without_span = std::exchange(without_span_, 0);
+  uint64_t nth = 0;
+  for (size_t i = batch.dispatches; i-- > 0;) {
+    if ((without_span >> i & 1) != 0) continue;
+    SpanRecord& span = spans_.Latest(++nth);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+    if (batch.over && batch.dispatches == 1 && span.outcome == SpanOutcome::kOk) {
+      span.outcome = SpanOutcome::kOverrun;
+    }
+  }
+  for (size_t i = 0; i < batch.dispatches; ++i) {
+    const uint64_t taken_ns = timed_[i].EndedAt(start_ns + (i + 1) * each_ns);
+    if ((without_span >> i & 1) == 0 || taken_ns <= state_->sampler.slow_ns()) continue;
+    const bool is_overrun = batch.over && batch.dispatches == 1;
+    SpanRecord span = SpanOf(unsampled_[i], is_overrun ? SpanOutcome::kOverrun : SpanOutcome::kOk);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+    spans_.Record(span);
+  }
+  for (const SpanRecord& span : late_spans_) spans_.Record(span);
+  late_spans_.clear();
+}
+
+SpanRecord Shard::SpanOf(const FrameHeader& header, SpanOutcome outcome) const {
+  return {.trace = header.trace,
+          .span = SpanIdOf(header.source, header.message_id),
+          .parent_span = header.parent_span,
+          .sent_ns = header.stamp_ns,
+          .start_ns = std::max(port_.now_ns(), header.stamp_ns),
+          .source = header.source,
+          .target = header.target,
+          .type = header.type,
+          .shard = static_cast<uint16_t>(index_),
+          .kind = static_cast<uint8_t>(header.kind),
+          .outcome = outcome};
+}
+
+void Shard::RecordDeadLetter(const FrameHeader& header) {
+  const SpanRecord span = SpanOf(header, SpanOutcome::kDeadLettered);
+  if (meter_.empty()) {
+    spans_.Record(span);
+    return;
+  }
+  // The spans of the open batch have to be the last ones until it is closed.
+  irregular_batch_ = true;
+  late_spans_.push_back(span);
 }
 
 bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
@@ -306,7 +363,10 @@ size_t Shard::Poll() {
         break;
       }
     }
-    work += merge_.Pass(left, deliver, quarantine);
+    // What this shard sent to itself need not wait for a look at all lanes.
+    work += passes % kPassesPerLook != 0 && merge_.OwnHasFrames()
+                ? merge_.PassOwn(left, deliver, quarantine)
+                : merge_.Pass(left, deliver, quarantine);
   } while (++passes < kMaxPasses && left > 0 && (port_.HasUnpublished() || merge_.HasFrames()));
   if (!meter_.empty()) {
     ReadClock();
@@ -429,6 +489,13 @@ bool Shard::DeliverArrived(size_t& left) {
   return arrived_.empty() && go_on;
 }
 
+void Shard::VisitWaiting(const std::function<void(const Frame&)>& visit) {
+  port_.VisitHeldBack(visit);
+  for (const auto& lane : merge_.lanes()) lane->VisitWaiting(visit);
+  for (size_t i = 0; i < arrived_.size(); ++i) visit(arrived_.At(i));
+  endpoints_.ForEach([&](Endpoint& endpoint) { endpoint.held().ForEach(visit); });
+}
+
 TakenMark Shard::Mark() const {
   TakenMark mark;
   for (const auto& lane : merge_.lanes()) mark.tails.push_back(lane->published());
@@ -479,8 +546,8 @@ void Shard::DrainBacklog() {
     taken_.Add(1);
     return;
   }
-  // Whose time is asked for is not metered together with others.
-  if ((endpoint.latency != nullptr || block != nullptr) && !meter_.empty()) ReadClock();
+  // A block is metered alone: what it takes has little to do with what other messages take.
+  if (block != nullptr && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -521,16 +588,21 @@ void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Positio
 inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                         SharedBlock* block) {
   const FrameHeader& header = frame.header;
-  const bool timed = endpoint.latency != nullptr;
   port_.Observe(header.stamp_ns);  // before the handler may send (M1)
+  const uint64_t span_id = SpanIdOf(header.source, header.message_id);
+  handled_span_ = span_id;
 
   const HandleOutcome outcome = block == nullptr
                                     ? endpoint.Handle(frame, *this)
                                     : endpoint.HandleBlock(frame, block->bytes(), *this);
 
+  const bool leaves_span = (header.flags & kFlagUnsampled) == 0 || MustLeaveSpan(header, outcome);
+  if (!leaves_span) [[unlikely]] {
+    return FinishWithoutSpan(endpoint, frame, block);
+  }
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
-  span.span = SpanIdOf(header.source, header.message_id);
+  span.span = span_id;
   span.parent_span = header.parent_span;
   span.sent_ns = header.stamp_ns;
   span.source = header.source;
@@ -540,12 +612,9 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  if (meter_.Add(endpoint.stats()) || timed || block != nullptr)
+  timed_[meter_.size()] = {endpoint.latency, header.stamp_ns};
+  if (meter_.Add(endpoint.stats()) || block != nullptr)
     ReadClock();  // its span gets its times there
-  if (endpoint.latency != nullptr) {
-    endpoint.latency->Record(port_.now_ns() > header.stamp_ns ? port_.now_ns() - header.stamp_ns
-                                                              : 0);
-  }
   switch (outcome) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:
@@ -561,6 +630,18 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   if (block != nullptr) *block = {};
   taken_.Add(1);
   return outcome;
+}
+
+HandleOutcome Shard::FinishWithoutSpan(Endpoint& endpoint, const Frame& frame, SharedBlock* block) {
+  without_span_ |= 1u << meter_.size();
+  irregular_batch_ = true;
+  timed_[meter_.size()] = {endpoint.latency, frame.header.stamp_ns};
+  unsampled_[meter_.size()] = frame.header;
+  if (meter_.Add(endpoint.stats()) || block != nullptr) ReadClock();
+  delivered_.Add(1);
+  if (block != nullptr) *block = {};
+  taken_.Add(1);
+  return HandleOutcome::kDone;
 }
 
 void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
@@ -604,13 +685,17 @@ void Shard::End(const Frame& frame) {
 void Shard::CountDeadLetter(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
   if (stats_ != nullptr) stats_->CountRefusal(ActorId{frame.header.target});
+  // What was handled has its span.
+  if (cause != DeadLetterCause::kHandlerFailed && cause != DeadLetterCause::kUnhandled) {
+    RecordDeadLetter(frame.header);
+  }
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
 }
 
 void Shard::AnswerError(const Frame& frame, const absl::Status& status) {
   Envelope reply = AnswerTo(frame);
-  reply.flags = kFlagError;
+  reply.flags |= kFlagError;
   reply.type = TypeId<ErrorReply>();
   port_.Send(reply, ErrorReply::Of(status));
 }
@@ -651,6 +736,7 @@ Envelope Shard::AnswerTo(const Frame& frame) {
       ActorId{awaited ? static_cast<uint32_t>(frame.header.correlation_id) : frame.header.source};
   reply.message_id = port_.NextMessageId();
   reply.correlation_id = frame.header.message_id;
+  reply.flags = frame.header.flags & kFlagUnsampled;
   reply.trace = frame.header.trace;
   reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
   return reply;

@@ -7,6 +7,7 @@
 
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/call_failed.h"
+#include "bitactor/l3_genactor/digest_record.h"
 #include "bitactor/l3_genactor/link.h"
 #include "bitactor/l3_genactor/monitor.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
@@ -94,7 +95,10 @@ std::unique_ptr<ActorCell> ActorCell::Make(ShardRuntime& runtime, ActorId id, co
   void* memory = ::operator new(kStateOffset + state_bytes);
   // Digests are over the state's bytes: padding is zero from the start.
   std::memset(static_cast<std::byte*>(memory) + kStateOffset, 0, state_bytes);
-  std::unique_ptr<ActorCell> cell(::new (memory) ActorCell(runtime, id, cls, std::move(construct)));
+  std::unique_ptr<ActorCell> cell(
+      runtime.system().digest_every() != 0
+          ? ::new (memory) DigestedActorCell(runtime, id, cls, std::move(construct))
+          : ::new (memory) ActorCell(runtime, id, cls, std::move(construct)));
   cell->capacity_frames = cls.mailbox.capacity_frames;
   cell->overload = cls.mailbox.overload;
   return cell;
@@ -116,6 +120,7 @@ absl::Status ActorCell::StartFresh() {
   context_stamp_ns_ = 0;  // replay knows no other time than that of messages
   context_trace_ = 0;
   context_span_ = 0;
+  context_flags_ = 0;
   invocation_ = Invocation{};
   try {
     construct_(state());
@@ -145,16 +150,15 @@ std::optional<ExitReason> ActorCell::TakeFailure() {
   return std::nullopt;
 }
 
-HandleOutcome ActorCell::Handle(const Frame& frame, Shard&) {
+HandleOutcome ActorCell::Handle(const Frame& frame, Shard& shard) {
   bool handled = true;
-  const std::optional<ExitReason> crash = Run(frame, handled);
+  if (!RunCleanly(frame, shard.handled_span(), handled)) [[unlikely]] {
+    Crash(*TakeFailure());
+    return HandleOutcome::kCrashed;
+  }
   if (!handled) [[unlikely]] {
     invocation_.replied = true;  // the dead letter's answer is the answer
     return HandleOutcome::kUnhandled;
-  }
-  if (crash.has_value()) [[unlikely]] {
-    Crash(*crash);
-    return HandleOutcome::kCrashed;
   }
   if (stop_reason_.has_value() && running_ == nullptr) [[unlikely]] {
     Exit(*std::exchange(stop_reason_, std::nullopt));
@@ -172,12 +176,28 @@ HandleOutcome ActorCell::HandleBlock(const Frame& frame, std::span<const std::by
   return Handle(frame, shard);
 }
 
+bool ActorCell::MaySend(FrameKind kind, Address target, uint64_t message_id) const {
+  Envelope envelope;
+  envelope.kind = kind;
+  envelope.source = static_cast<uint32_t>(id());
+  envelope.target = target;
+  envelope.message_id = message_id;
+  return runtime_.MaySend(envelope);
+}
+
 std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
+  const uint64_t span = SpanIdOf(frame.header.source, frame.header.message_id);
+  if (RunCleanly(frame, span, handled)) return std::nullopt;
+  return TakeFailure();
+}
+
+inline bool ActorCell::RunCleanly(const Frame& frame, uint64_t span, bool& handled) {
   const CurrentCellScope scope(this);
   const FrameHeader& header = frame.header;
   context_stamp_ns_ = std::max(context_stamp_ns_, header.stamp_ns);
   context_trace_ = header.trace;
-  context_span_ = SpanIdOf(header.source, header.message_id);
+  context_span_ = span;
+  context_flags_ = header.flags & kFlagUnsampled;
   try {
     switch (header.kind) {
       case FrameKind::kReply:
@@ -191,9 +211,9 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
         if (extras_ != nullptr || (header.flags & kFlagSignal) != 0) [[unlikely]] {
           if (!BeginWithExtras(frame)) break;
         }
-        invocation_ = {header.source,   header.kind,        false,
-                       header.type,     header.deadline_us, header.message_id,
-                       header.stamp_ns, header.trace,       context_span_};
+        invocation_ = {
+            header.source,      header.kind,       false,           context_flags_, header.type,
+            header.deadline_us, header.message_id, header.stamp_ns, header.trace,   context_span_};
         if (copied_before_messages()) std::memcpy(backup(), state(), cls_.state_bytes);
         handled = cls_.dispatch(*this, state(), frame);
     }
@@ -208,9 +228,14 @@ std::optional<ExitReason> ActorCell::Run(const Frame& frame, bool& handled) {
   if (thrown_ == nullptr && failure_.ok()) [[likely]] {
     if (extras_ != nullptr && running_ == nullptr && !stop_reason_.has_value()) [[unlikely]]
       extras_->AfterHandler();
-    return std::nullopt;
+    return true;
   }
-  return TakeFailure();
+  return false;
+}
+
+TraceContext ActorCell::trace_context() const {
+  const bool sampled = (context_flags_ & kFlagUnsampled) == 0;
+  return runtime_.shard().state().trace_roots.ContextAt(context_trace_, context_span_, sampled);
 }
 
 void ActorCell::Suspend(std::unique_ptr<RunningHandler> running) {
@@ -235,7 +260,7 @@ void ActorCell::Wait(Waiter& waiter, uint64_t call_id, uint64_t timeout_ns, bool
 void ActorCell::SendKept(uint64_t message_id, const KeptMessage& message) {
   Envelope envelope;
   envelope.kind = FrameKind::kSystem;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = Address{id(), generation, {}};
   envelope.message_id = message_id;
@@ -430,7 +455,7 @@ void ActorCell::Record(CrashAction action, bool crashed) {
   if (crashed) {
     record.source = invocation_.source;
     record.message_id = invocation_.message_id;
-    if (crashes != nullptr) (*crashes)[{record.source, record.message_id}] = sequence_;
+    if (durable_) MakeHistory().crashes[{record.source, record.message_id}] = sequence_;
   }
   runtime_.shard().JournalSystemRecord(TypeId<CrashRecord>(), static_cast<uint32_t>(id()), &record,
                                        sizeof(record));
@@ -612,13 +637,14 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
     }
     return std::nullopt;
   }
+  if (IsDigestRecord(frame)) return std::nullopt;
   const bool begins = IsQueuedClass(frame.header.kind) || (frame.header.flags & kFlagSignal) != 0;
   const bool is_block = (frame.header.flags & kFlagBlock) != 0;
   // It was refused as unhandled, after it was journalled.
   if (is_block && begins && !cls_.takes_block(frame.header.type)) return std::nullopt;
   const CurrentBlockScope scope(block);
   const auto crashed = [this](uint32_t source, uint64_t message_id) {
-    return crashes != nullptr && crashes->contains({source, message_id});
+    return history_ != nullptr && history_->crashes.contains({source, message_id});
   };
   if (begins && runtime_.send_mode() == SendMode::kSuppressed &&
       crashed(frame.header.source, frame.header.message_id)) {

@@ -131,6 +131,7 @@ TimerId ActorExtras::Arm(uint64_t delay_ns, uint64_t period_ns, const KeptMessag
   // Init has no message whose stamp it could count from.
   const uint64_t now_ns = cell_.context_stamp_ns();
   if (now_ns != 0) timer->due_ns = now_ns + delay_ns;
+  timer->trace_flags = cell_.context_flags();
   timer->trace = cell_.context_trace();
   timer->span = cell_.context_span();
   timer->message = message;
@@ -179,7 +180,7 @@ void ActorExtras::StopIdle() {
 void ActorExtras::MessageTimer::Fire(ShardRuntime& runtime) {
   fired = true;
   Envelope envelope;
-  envelope.flags = kFlagSignal;  // bounded by the timers: never refused
+  envelope.flags = kFlagSignal | trace_flags;  // bounded by the timers: never refused
   envelope.source = static_cast<uint32_t>(cell->id());
   envelope.target = Address{cell->id(), cell->generation, {}};
   envelope.message_id = message_id;
@@ -280,6 +281,7 @@ void ActorExtras::AfterHandler() {
   idle_.id = TimerId{idle_.message_id};
   idle_.delay_ns = idle_ns_;
   idle_.due_ns = 0;  // silence begins now
+  idle_.trace_flags = cell_.context_flags();
   idle_.trace = cell_.context_trace();
   idle_.span = cell_.context_span();
   ArmNow(idle_);

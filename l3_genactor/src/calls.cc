@@ -184,6 +184,7 @@ void ActorCell::SendCycleProbe(CycleProbe probe, const Waiter& awaited) {
   envelope.source = port.id();
   envelope.target.id = ActorId{awaited.awaited_target()};
   envelope.message_id = port.NextMessageId();
+  envelope.flags = invocation_.trace_flags;
   envelope.trace = invocation_.trace;
   envelope.parent_span = invocation_.span;
   envelope.type = TypeId<CycleProbe>();

@@ -45,10 +45,15 @@ absl::Status SupervisionTree::CheckNewChild(const Supervisor& parent, std::strin
 }
 
 ChildPtr SupervisionTree::Find(const Supervisor& supervisor, std::string_view name) const {
-  for (const ChildPtr& child : supervisor.children) {
-    if (child->name == name) return child;
-  }
-  return nullptr;
+  const auto found = supervisor.by_name.find(name);
+  return found != supervisor.by_name.end() ? found->second->shared_from_this() : nullptr;
+}
+
+void SupervisionTree::Append(Supervisor& parent, const ChildPtr& child) {
+  child->parent = &parent;
+  parent.children.push_back(child);
+  parent.by_name[child->name] = child.get();
+  NoteChange();
 }
 
 absl::StatusOr<SupervisionTree::SupervisorPtr> SupervisionTree::AddSupervisor(
@@ -64,9 +69,7 @@ absl::StatusOr<SupervisionTree::SupervisorPtr> SupervisionTree::AddSupervisor(
   child->is_new = false;
   MutexLock lock(&mutex_);
   if (absl::Status status = CheckNewChild(*parent, name, as_child); !status.ok()) return status;
-  child->parent = parent.get();
-  parent->children.push_back(child);
-  NoteChange();
+  Append(*parent, child);
   return child->as_supervisor;
 }
 
@@ -80,9 +83,7 @@ absl::StatusOr<ChildPtr> SupervisionTree::AddChild(const SupervisorPtr& parent,
   child->id = id;
   MutexLock lock(&mutex_);
   if (absl::Status status = CheckNewChild(*parent, name, options); !status.ok()) return status;
-  child->parent = parent.get();
-  parent->children.push_back(child);
-  NoteChange();
+  Append(*parent, child);
   return child;
 }
 
@@ -309,7 +310,8 @@ void SupervisionTree::Erase(const ChildPtr& child) {
   Remove(parent.to_start, child.get());
   child->state = ChildState::kStopped;
   child->parent = nullptr;
-  Remove(parent.children, child.get());  // last: the tree may have kept it alive
+  parent.by_name.erase(child->name);
+  Remove(parent.children, child.get());
   if (child->as_supervisor == nullptr) return;
   Supervisor& erased = *child->as_supervisor;
   erased.self = nullptr;

@@ -80,6 +80,15 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
   FabricOptions fabric = std::move(options.fabric);
   fabric.shards = options.shards;
   fabric.journal_dir = options.durable;
+  system->snapshot_every_ = options.snapshot_every;
+  if (!system->journal_dir_.empty()) system->digest_every_ = options.digest_every;
+  fabric.recover_from = [&]() -> absl::StatusOr<std::map<uint32_t, JournalPlace>> {
+    if (!options.from_snapshots) return std::map<uint32_t, JournalPlace>();
+    system->found_ = internal::FindSnapshot(*system->files_, system->journal_dir_);
+    if (!system->found_.snapshot.has_value()) return std::map<uint32_t, JournalPlace>();
+    system->recovery_.BeginWith(std::exchange(system->found_.snapshot->actors, {}));
+    return system->found_.snapshot->need_from;
+  };
   fabric.on_recovered = [&system](const RecoveredFrame& recovered) {
     ++system->recovered_frames_;
     system->recovery_.Note(recovered);
@@ -88,6 +97,14 @@ absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
   std::string tree_file = std::move(options.tree_file);
   if (tree_file.empty() && !options.durable.empty()) tree_file = JoinPath(options.durable, "tree");
   if (!tree_file.empty()) system->supervision_.PublishTo(system->files_, std::move(tree_file));
+  if (!system->journal_dir_.empty()) {
+    system->snapshotter_ = std::make_unique<internal::Snapshotter>(
+        system.get(), system->files_, system->journal_dir_, system->found_, options.keep_history);
+    for (uint32_t i = 0; i < system->fabric_->shards(); ++i) {
+      system->fabric_->RunOnShard(
+          i, [&] { system->runtimes_[i]->SnapshotEvery(options.snapshot_every); });
+    }
+  }
   return system;
 }
 
@@ -96,31 +113,14 @@ absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
   system->replaying_ = true;
   system->files_ = spec.files;
   system->journal_dir_ = spec.journal_dir;
-  std::optional<internal::Cut> cut;
-  if (spec.until.has_value()) {
-    absl::StatusOr<internal::Cut> at =
-        internal::Cut::At(*spec.files, spec.journal_dir, *spec.until);
-    if (!at.ok()) return at.status();
-    cut = *at;
-  }
-  std::vector<internal::NameRecord> names;
-  const absl::Status scanned =
-      ScanJournals(*spec.files, spec.journal_dir, [&](const RecoveredFrame& recovered) {
-        if (cut.has_value() && !cut->Contains(recovered)) return false;
-        ++system->recovered_frames_;
-        system->recovery_.Note(recovered);
-        const FrameHeader& header = recovered.frame.header;
-        if (header.kind == FrameKind::kSystem && header.type == TypeId<internal::NameRecord>()) {
-          names.push_back(Message(recovered.frame).As<internal::NameRecord>());
-        }
-        return true;
-      });
-  if (!scanned.ok()) return scanned;
+  system->on_step_ = spec.on_step;
+  std::map<uint32_t, internal::NameRecord> names;
+  if (absl::Status status = system->ReadPast(spec, names); !status.ok()) return status;
   FabricOptions fabric;
   fabric.threads = false;
   fabric.mailboxes = 1;  // nothing is routed, and each further one makes the start slower
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
-  for (const internal::NameRecord& name : names) system->fabric_->AdoptName(name);
+  for (const auto& [id, name] : names) system->fabric_->AdoptName(name);
   return system;
 }
 
@@ -149,7 +149,7 @@ void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& 
   if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
   // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | (frame.header.flags & kFlagUnsampled);
   envelope.source = shard.port().id();
   envelope.target.id = ActorId{frame.header.source};
   envelope.message_id = shard.port().NextMessageId();
@@ -282,10 +282,16 @@ absl::Status System::PlaceActor(const std::string& name, ActorId id,
   }
   cell->SetIdentity(name, durable, durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
   cell->latency = &runtime.LatencyOf(actor.cls->type);
-  if (internal::ActorHistory* history = recovery_.HistoryOf(id)) {
-    cell->crashes = &history->crashes;
-  } else {
-    cell->crashes = &cell->own_crashes();
+  if (ended_before && durable) {
+    // What was before is another life; its journal goes on from here.
+    auto ended = std::make_shared<internal::ActorSnapshot>();
+    ended->id = static_cast<uint32_t>(id);
+    ended->at = {fabric_->boot(), owner, shard.journal()->tail()};
+    ended->sequence = sequence;
+    ended->ended = true;
+    cell->MakeHistory().base = std::move(ended);
+  } else if (!ended_before) {
+    cell->SetHistory(recovery_.HistoryOf(id));
   }
   absl::Status status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
   if (!status.ok()) return status;
@@ -393,6 +399,7 @@ Port& System::ThreadPort() {
 
 absl::Status System::Stop() {
   if (fabric_ == nullptr) return absl::OkStatus();
+  if (snapshotter_ != nullptr) snapshotter_->Stop();
   const bool end_actors = journal_dir_.empty() && shutdown_within_ > absl::ZeroDuration();
   if (end_actors && !fabric_->stopped()) {
     // What does not end in time is left where it is.

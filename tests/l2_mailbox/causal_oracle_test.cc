@@ -105,6 +105,7 @@ class World {
   uint64_t congested() const { return congested_; }
   uint64_t refused() const { return refused_; }
   uint64_t answers_read() const { return answers_read_; }
+  uint64_t own_passes() const { return own_passes_; }
   // Answers are read, dead letters (the port is closed or its lane full), or still there.
   void CheckAnswers() const {
     uint64_t answers = 0;
@@ -207,8 +208,13 @@ class World {
     if (shard.port->congested() && !shard.port->FlushOverflow()) {
       shard.merge.SpillAll(no_fault);
     } else {
-      shard.merge.Pass(
-          1 + random_() % 8, [&](Frame& frame) { return Handle(shard, frame); }, no_fault);
+      const auto handle = [&](Frame& frame) { return Handle(shard, frame); };
+      const size_t limit = 1 + random_() % 8;
+      if (random_() % 2 == 0 && shard.merge.OwnHasFrames()) {
+        own_passes_ += shard.merge.PassOwn(limit, handle, no_fault);
+      } else {
+        shard.merge.Pass(limit, handle, no_fault);
+      }
     }
     if (random_() % 2 == 0) shard.port->Publish();
     shard.busy = false;
@@ -281,6 +287,7 @@ class World {
   uint64_t congested_ = 0;
   uint64_t refused_ = 0;
   uint64_t answers_read_ = 0;
+  uint64_t own_passes_ = 0;
 };
 
 TEST(CausalOracleTest, NoMailboxIsGivenAnEffectFirstUnderAnySchedule) {
@@ -288,6 +295,7 @@ TEST(CausalOracleTest, NoMailboxIsGivenAnEffectFirstUnderAnySchedule) {
   uint64_t congested = 0;
   uint64_t refused = 0;
   uint64_t answers_read = 0;
+  uint64_t own_passes = 0;
   for (int round = 0; round < test::Rounds(300); ++round) {
     World world(seed + static_cast<uint64_t>(round), Fault::kNone);
     world.Run(600);
@@ -298,11 +306,13 @@ TEST(CausalOracleTest, NoMailboxIsGivenAnEffectFirstUnderAnySchedule) {
     congested += world.congested();
     refused += world.refused();
     answers_read += world.answers_read();
+    own_passes += world.own_passes();
   }
   // The lanes are small enough to fill, for shards and for ports, and ports read answers.
   EXPECT_GT(congested, 0u);
   EXPECT_GT(refused, 0u);
   EXPECT_GT(answers_read, 0u);
+  EXPECT_GT(own_passes, 0u);
 }
 
 uint64_t ViolationsWith(Fault fault) {

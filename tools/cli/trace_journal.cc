@@ -1,39 +1,52 @@
 #include "cli/trace_journal.h"
 
-#include <utility>
+#include <cstring>
+#include <functional>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "bitactor/l2_mailbox/replay.h"
-#include "pipeline/chain.h"
+#include "bitactor/l1_core/type_name.h"
+#include "bitactor/l2_mailbox/system_records.h"
+#include "cli/journal_merge.h"
 
 namespace bitactor::cli {
 namespace {
 
-Hop HopOf(const ReplayedMessage& message) {
-  const FrameHeader& header = message.frame().header;
+Hop HopOf(const PlacedRecord& placed) {
+  const FrameHeader& header = placed.record->frame().header;
   Hop hop;
   hop.span.trace = header.trace;
-  hop.span.span = message.span();
+  hop.span.span = SpanIdOf(header.source, header.message_id);
   hop.span.parent_span = header.parent_span;
   hop.span.sent_ns = header.stamp_ns;
   hop.span.source = header.source;
   hop.span.target = header.target;
   hop.span.type = header.type;
-  hop.span.shard = static_cast<uint16_t>(message.place().shard);
+  hop.span.shard = static_cast<uint16_t>(placed.shard);
   hop.span.kind = static_cast<uint8_t>(header.kind);
   hop.timed = false;
-  hop.place = message.place();
+  hop.place = Place{placed.shard, placed.record->position()};
   return hop;
 }
 
-void AddNames(const FabricReplay& replay, const SpanRecord& span, SpanNameTable& names) {
-  for (const uint32_t id : {span.source, span.target}) {
-    const std::string_view name = replay.NameOf(ActorId{id});
-    if (!name.empty()) names.actors.try_emplace(id, name);
+// Calls `visit` for every record.
+absl::Status VisitAll(const std::string& dir, FileSystem& files,
+                      const std::function<void(const PlacedRecord&)>& visit) {
+  absl::StatusOr<JournalMerge> merge = JournalMerge::Open(files, dir, RecordFilter{});
+  if (!merge.ok()) return merge.status();
+  while (const std::optional<PlacedRecord> placed = merge->Next()) visit(*placed);
+  return merge->status();
+}
+
+void NoteName(const Record& record, SpanNameTable& names) {
+  internal::NameRecord given;
+  if (record.frame().header.type != TypeId<internal::NameRecord>() ||
+      record.bytes().size() != sizeof(given)) {
+    return;
   }
-  std::string type = pipeline::TypeNameOf(span.type);
-  if (!type.empty()) names.types.try_emplace(span.type, std::move(type));
+  std::memcpy(&given, record.bytes().data(), sizeof(given));
+  names.actors.try_emplace(given.id, given.name_view());
 }
 
 }  // namespace
@@ -42,24 +55,25 @@ absl::StatusOr<std::vector<Hop>> JournalledTraces(const std::string& dir, const 
                                                   SpanNameTable& names, FileSystem& files) {
   absl::flat_hash_set<uint64_t> traces;
   absl::flat_hash_set<uint64_t> alone;  // spans
-  for (const bool collecting : {false, true}) {
-    absl::StatusOr<FabricReplay> replay = FabricReplay::Open(dir, {.skip_gaps = true}, files);
-    if (!replay.ok()) return replay.status();
-    std::vector<Hop> hops;
-    for (const ReplayedMessage& message : *replay) {
-      const uint64_t trace = message.trace();
-      if (collecting) {
-        if (!traces.contains(trace) && !alone.contains(message.span())) continue;
-        hops.push_back(HopOf(message));
-        AddNames(*replay, hops.back().span, names);
-      } else if (query.Matches(static_cast<uint32_t>(message.source()), message.span())) {
-        trace != 0 ? traces.insert(trace) : alone.insert(message.span());
-      }
+  absl::Status status = VisitAll(dir, files, [&](const PlacedRecord& placed) {
+    const FrameHeader& header = placed.record->frame().header;
+    NoteName(*placed.record, names);
+    const uint64_t span = SpanIdOf(header.source, header.message_id);
+    if (!query.Matches(header.source, span)) return;
+    header.trace != 0 ? traces.insert(header.trace) : alone.insert(span);
+  });
+  if (!status.ok()) return status;
+  std::vector<Hop> hops;
+  if (traces.empty() && alone.empty()) return hops;
+  status = VisitAll(dir, files, [&](const PlacedRecord& placed) {
+    const FrameHeader& header = placed.record->frame().header;
+    if (traces.contains(header.trace) ||
+        (!alone.empty() && alone.contains(SpanIdOf(header.source, header.message_id)))) {
+      hops.push_back(HopOf(placed));
     }
-    if (!replay->status().ok()) return replay->status();
-    if (collecting) return hops;
-  }
-  return std::vector<Hop>();
+  });
+  if (!status.ok()) return status;
+  return hops;
 }
 
 std::vector<Hop> Joined(const std::vector<SpanRecord>& spans, const std::vector<Hop>& journalled) {

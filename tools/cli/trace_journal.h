@@ -12,9 +12,9 @@
 
 namespace bitactor::cli {
 
-// All messages of the traces that the messages asked for belong to, in causal order, without times.
-// Who belongs to no trace is given alone. Names of who sent and took them are added to `names`.
-// Errors: those of FabricReplay. Gaps that a repair left are passed over.
+// All messages of the traces that the messages asked for belong to, without times. What belongs to no
+// trace is given alone. The names that the journals give are added to `names`.
+// Errors: those of JournalMerge; damage is one. Gaps that a repair left are passed over.
 // Cost: reads the journals twice.
 absl::StatusOr<std::vector<Hop>> JournalledTraces(const std::string& dir, const MessageQuery& query,
                                                   SpanNameTable& names,

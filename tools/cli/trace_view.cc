@@ -25,10 +25,32 @@ std::string Named(const std::map<uint32_t, std::string>& names, uint32_t number)
   return found != names.end() ? found->second : std::string();
 }
 
+// The name, or what stands for it where there is none. Any bytes.
+std::string ActorIn(const SpanNameTable& names, uint32_t actor) {
+  const std::string name = Named(names.actors, actor);
+  if (!name.empty()) return name;
+  return IsPort(ActorId{actor}) ? absl::StrCat("port ", actor & ~kPortIdBit)
+                                : absl::StrCat("actor ", actor);
+}
+
+std::string TypeIn(const SpanNameTable& names, uint32_t type) {
+  const std::string name = Named(names.types, type);
+  if (!name.empty()) return name;
+  const std::string known = pipeline::TypeNameOf(type);
+  if (!known.empty()) return known;
+  return type == 0 ? "no payload" : absl::StrFormat("%08x", type);
+}
+
 std::string WhatText(const SpanRecord& span, const SpanNameTable& names) {
-  return absl::CHexEscape(
-      absl::StrCat(TypeText(names, span.type), "  ", ActorText(names, span.source), " -> ",
-                   ActorText(names, span.target), "  ", MessageText(span.source, span.span)));
+  return absl::CHexEscape(absl::StrCat(TypeIn(names, span.type), "  ", ActorIn(names, span.source),
+                                       " -> ", ActorIn(names, span.target), "  ",
+                                       MessageText(span.source, span.span)));
+}
+
+// 32 digits of one that came from outside, else 16.
+std::string TraceText(const SpanNameTable& names, uint64_t trace) {
+  const TraceId id = names.TraceIdOf(trace);
+  return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
 }
 
 std::string OutcomeText(const Hop& hop) {
@@ -48,10 +70,10 @@ Json HopJson(const Hop& hop, const SpanNameTable& names) {
       {"span", SpanIdToHex(span.span)},
       {"parent_span", span.parent_span != 0 ? Json(SpanIdToHex(span.parent_span)) : Json()},
       {"source", span.source},
-      {"source_name", ActorText(names, span.source)},
+      {"source_name", ActorIn(names, span.source)},
       {"target", span.target},
-      {"target_name", ActorText(names, span.target)},
-      {"type", TypeText(names, span.type)},
+      {"target_name", ActorIn(names, span.target)},
+      {"type", TypeIn(names, span.type)},
       {"kind", std::string(KindName(static_cast<FrameKind>(span.kind)))},
       {"shard", span.shard},
       {"sent_ns", span.sent_ns},
@@ -136,21 +158,6 @@ Json TableJson(const std::vector<StatRow>& rows) {
 
 }  // namespace
 
-std::string ActorText(const SpanNameTable& names, uint32_t actor) {
-  const std::string name = Named(names.actors, actor);
-  if (!name.empty()) return name;
-  return IsPort(ActorId{actor}) ? absl::StrCat("port ", actor & ~kPortIdBit)
-                                : absl::StrCat("actor ", actor);
-}
-
-std::string TypeText(const SpanNameTable& names, uint32_t type) {
-  const std::string name = Named(names.types, type);
-  if (!name.empty()) return name;
-  const std::string known = pipeline::TypeNameOf(type);
-  if (!known.empty()) return known;
-  return type == 0 ? "no payload" : absl::StrFormat("%08x", type);
-}
-
 std::string ChainsText(const TraceGraph& graph, std::span<const Chain> chains,
                        const SpanNameTable& names) {
   std::string text;
@@ -160,7 +167,7 @@ std::string ChainsText(const TraceGraph& graph, std::span<const Chain> chains,
     absl::StrAppend(&text, i == 0 ? "" : "\n", i + 1, ". ", LatencyText(chain.total_ns),
                     ": waiting ", LatencyText(chain.wait_ns), ", working ",
                     LatencyText(chain.work_ns), "; ", chain.steps.size(), " messages from ",
-                    TimeText(first.sent_ns), " on, trace ", SpanIdToHex(first.trace), "\n");
+                    TimeText(first.sent_ns), " on, trace ", TraceText(names, first.trace), "\n");
     if (!chain.whole) text += "   begins later than its trace: what caused it is not here\n";
     absl::StrAppendFormat(&text, "%12s %10s   message\n", "wait", "work");
     for (const ChainStep& step : chain.steps) {
@@ -182,7 +189,7 @@ Json ChainsJson(const TraceGraph& graph, std::span<const Chain> chains,
       json.update(HopJson(graph.hops()[step.hop], names));
       steps.push_back(std::move(json));
     }
-    all.push_back({{"trace", SpanIdToHex(graph.hops()[chain.steps.front().hop].span.trace)},
+    all.push_back({{"trace", TraceText(names, graph.hops()[chain.steps.front().hop].span.trace)},
                    {"total_ns", chain.total_ns},
                    {"wait_ns", chain.wait_ns},
                    {"work_ns", chain.work_ns},
@@ -196,8 +203,8 @@ std::string PathText(const TraceGraph& graph, const MessagePath& path, const Spa
                      size_t most_effects) {
   const std::vector<Hop>& hops = graph.hops();
   const SpanRecord& first = hops[path.causes.front()].span;
-  std::string text =
-      absl::StrCat("trace ", SpanIdToHex(first.trace), " from ", TimeText(first.sent_ns), " on\n");
+  std::string text = absl::StrCat("trace ", TraceText(names, first.trace), " from ",
+                                  TimeText(first.sent_ns), " on\n");
   if (first.parent_span != 0) {
     absl::StrAppend(&text, "  (its cause, span ", SpanIdToHex(first.parent_span),
                     ", is not here)\n");
@@ -229,7 +236,7 @@ Json PathJson(const TraceGraph& graph, const MessagePath& path, const SpanNameTa
     effects.push_back(std::move(json));
   }
   const SpanRecord& first = hops[path.causes.front()].span;
-  return {{"trace", SpanIdToHex(first.trace)},
+  return {{"trace", TraceText(names, first.trace)},
           {"whole", first.parent_span == 0},
           {"causes", std::move(causes)},
           {"message", HopJson(hops[path.causes.back()], names)},
@@ -255,8 +262,8 @@ std::string TraceStatText(const TraceStat& stat, uint64_t dropped, const SpanNam
                     stat.outcomes[i]);
   }
   text += "\n";
-  AppendTable("type", RowsOf(stat.by_type, names, &TypeText), rows, text);
-  AppendTable("actor", RowsOf(stat.by_actor, names, &ActorText), rows, text);
+  AppendTable("type", RowsOf(stat.by_type, names, &TypeIn), rows, text);
+  AppendTable("actor", RowsOf(stat.by_actor, names, &ActorIn), rows, text);
   return text;
 }
 
@@ -274,8 +281,8 @@ Json TraceStatJson(const TraceStat& stat, uint64_t dropped, const SpanNameTable&
           {"last_ns", stat.last_ns},
           {"outcomes", std::move(outcomes)},
           {"all", StatJson(stat.all)},
-          {"types", TableJson(RowsOf(stat.by_type, names, &TypeText))},
-          {"actors", TableJson(RowsOf(stat.by_actor, names, &ActorText))}};
+          {"types", TableJson(RowsOf(stat.by_type, names, &TypeIn))},
+          {"actors", TableJson(RowsOf(stat.by_actor, names, &ActorIn))}};
 }
 
 }  // namespace bitactor::cli

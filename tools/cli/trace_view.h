@@ -13,10 +13,6 @@
 
 namespace bitactor::cli {
 
-// Names of actors and types, or what stands for them where there is none. Any bytes.
-std::string ActorText(const SpanNameTable& names, uint32_t actor);
-std::string TypeText(const SpanNameTable& names, uint32_t type);
-
 std::string ChainsText(const TraceGraph& graph, std::span<const Chain> chains,
                        const SpanNameTable& names);
 nlohmann::ordered_json ChainsJson(const TraceGraph& graph, std::span<const Chain> chains,

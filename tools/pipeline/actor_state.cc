@@ -84,11 +84,21 @@ bool InspectIf(System& system, const RecoveredActor& actor, StateFields& fields)
          system.Inspect<A>(actor.name, [&fields](const A& state) { AddState(fields, state); });
 }
 
+template <typename A>
+void AddStateIf(uint32_t class_type, const void* state, StateFields& fields) {
+  if (class_type == TypeId<A>()) AddState(fields, *static_cast<const A*>(state));
+}
+
 template <typename... Actors>
 struct ActorList {
   static bool Has(uint32_t class_type) { return ((class_type == TypeId<Actors>()) || ...); }
   static bool Inspect(System& system, const RecoveredActor& actor, StateFields& fields) {
     return (InspectIf<Actors>(system, actor, fields) || ...);
+  }
+  static StateFields FieldsOf(uint32_t class_type, const void* state) {
+    StateFields fields;
+    (AddStateIf<Actors>(class_type, state, fields), ...);
+    return fields;
   }
 };
 using AllActors = ActorList<BookActor, SignalActor, RiskActor, ExecutionActor, PositionActor>;
@@ -96,6 +106,10 @@ using AllActors = ActorList<BookActor, SignalActor, RiskActor, ExecutionActor, P
 }  // namespace
 
 bool IsPipelineClass(uint32_t class_type) { return AllActors::Has(class_type); }
+
+std::vector<PayloadField> FieldsOfState(uint32_t class_type, const void* state) {
+  return AllActors::FieldsOf(class_type, state);
+}
 
 absl::StatusOr<std::optional<StateFields>> StateOf(System& replay, const RecoveredActor& actor) {
   if (absl::Status status = SpawnRecovered(replay.Supervise(), actor); !status.ok()) return status;

@@ -14,6 +14,9 @@ namespace bitactor::pipeline {
 // Whether actors of this class have a state that StateOf() shows.
 bool IsPipelineClass(uint32_t class_type);
 
+// The state of an actor of this class; empty of other classes.
+std::vector<PayloadField> FieldsOfState(uint32_t class_type, const void* state);
+
 // Brings the actor back in `replay` and reads its state. Nullopt: its history had ended it.
 // REQUIRES: IsPipelineClass(actor.class_type).
 // Errors: those of Spawn().

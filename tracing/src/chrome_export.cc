@@ -59,6 +59,11 @@ class Writer {
     first_ = false;
   }
 
+  // 32 digits of one that came from outside.
+  std::string TraceText(uint64_t trace) const {
+    const TraceId id = names_.trace ? names_.trace(trace) : TraceId{0, trace};
+    return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
+  }
   std::string ActorName(uint32_t id) const { return names_.ActorText(id); }
   std::string TypeName(uint32_t type) const { return names_.TypeText(type); }
   std::string ShardName(uint16_t shard) const {
@@ -118,8 +123,8 @@ class Writer {
     AppendText("name", is_dispatch ? absl::StrCat(target, ": ", type) : "send");
     AppendText("cat", SpanKindName(span.kind));
     absl::StrAppendFormat(&text_,
-                          ",\"args\":{\"trace\":\"%016x\",\"span\":\"%016x\",\"parent\":\"%016x\"",
-                          span.trace, span.span, span.parent_span);
+                          ",\"args\":{\"trace\":\"%s\",\"span\":\"%016x\",\"parent\":\"%016x\"",
+                          TraceText(span.trace), span.span, span.parent_span);
     AppendText("source", ActorName(span.source));
     AppendText("target", target);
     AppendText("type", type);

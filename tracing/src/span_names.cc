@@ -53,7 +53,13 @@ const char* SpanKindName(uint8_t kind) {
 SpanNames SpanNameTable::Lookup() const {
   return SpanNames{.actor = [this](uint32_t id) { return Find(actors, id); },
                    .type = [this](uint32_t type) { return Find(types, type); },
-                   .shard = nullptr};
+                   .shard = nullptr,
+                   .trace = [this](uint64_t trace) { return TraceIdOf(trace); }};
+}
+
+TraceId SpanNameTable::TraceIdOf(uint64_t trace) const {
+  const auto found = traces.find(trace);
+  return found != traces.end() ? found->second.trace_id : TraceId{0, trace};
 }
 
 }  // namespace bitactor

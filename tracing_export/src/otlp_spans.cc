@@ -163,6 +163,16 @@ class OtlpSpanEncoder::State {
     return texts_[route] = std::move(text);
   }
 
+  // What it came with from outside, else this process's own.
+  TraceId IdOf(uint64_t trace) {
+    if (trace == last_trace_) return last_id_;
+    const TraceId from_outside = names_.trace ? names_.trace(trace) : TraceId{};
+    last_id_ = from_outside.high != 0 ? from_outside : internal::TraceIdOf(origin_, trace);
+    if (last_id_.is_zero()) last_id_.low = 1;  // forbidden; a file may hold anything
+    last_trace_ = trace;
+    return last_id_;
+  }
+
   // "name":... to the beginning of the queue wait.
   std::string MakeText(const SpanRecord& span) const {
     const std::string target = Cut(names_.ActorText(span.target));
@@ -185,8 +195,7 @@ class OtlpSpanEncoder::State {
 
   void Append(const SpanRecord& span, std::string& body) {
     const bool traced = span.trace != 0;
-    TraceId trace_id = internal::TraceIdOf(origin_, traced ? span.trace : span.span);
-    if (trace_id.is_zero()) trace_id.low = 1;  // forbidden; a file may hold anything
+    const TraceId trace_id = IdOf(traced ? span.trace : span.span);
     const bool is_root = span.parent_span == 0 || !traced;
     char buffer[256];
     char* at = PutHex(PutHex(PutText(buffer, "{\"traceId\":\""), trace_id.high), trace_id.low);
@@ -223,6 +232,8 @@ class OtlpSpanEncoder::State {
 
   const OtlpOrigin origin_;
   const SpanNames names_;
+  uint64_t last_trace_ = 0;
+  TraceId last_id_ = {0, 1};
   const std::string begin_;
   absl::flat_hash_map<Route, std::string> texts_;
   size_t remembered_bytes_ = 0;

@@ -46,9 +46,10 @@ class LaneReader {
 
   // Reads the tail and checks every frame that it newly shows. Faulty ones are handed to
   // `on_fault(frame, fault, origin)` and passed over from then on. Returns the stamp of the first
-  // sound new frame, or ~0.
+  // sound new frame, or ~0. Neither this nor RunLane() is inlined: a pass would have too few registers
+  // for both.
   template <typename OnFault>
-  uint64_t Look(OnFault&& on_fault) {
+  [[gnu::noinline]] uint64_t Look(OnFault&& on_fault) {
     seen_ = tail_;
     const uint64_t tail = ring_->ReadTail();
     uint64_t first_stamp = std::numeric_limits<uint64_t>::max();
@@ -77,6 +78,23 @@ class LaneReader {
       return std::numeric_limits<uint64_t>::max();
     }
     return first_stamp;
+  }
+
+  // Shows every frame that is published and not yet popped, in order; those that were not looked at yet
+  // too, if they are sound. REQUIRES: no pass runs.
+  template <typename Visit>
+  void VisitWaiting(Visit&& visit) {
+    const uint64_t end = ring_->ReadTail();
+    for (uint64_t i = next_; i < end; ++i) {
+      const Frame& frame =
+          i < ring_next_ ? spill_.At(static_cast<size_t>(i - next_)) : ring_->At(i);
+      if (i < tail_ ? frame.header.kind == FrameKind::kNone
+                    : CheckShape(frame.header) != LaneFault::kSound ||
+                          FrameChecksum(frame.header) != frame.header.crc32c) {
+        continue;
+      }
+      visit(frame);
+    }
   }
 
   // The next sound frame below `seen`, or nullptr.
@@ -210,6 +228,7 @@ class BasicCausalMerge {
   Reader& AddLane(Lane* ring, bool own, bool spillable, LaneOrigin origin = {}) {
     lanes_.push_back(std::make_unique<Reader>(ring, own, spillable, origin));
     heads_.Reserve(lanes_.size());
+    if (own) own_ = lanes_.back().get();
     return *lanes_.back();
   }
   const std::vector<std::unique_ptr<Reader>>& lanes() const { return lanes_; }
@@ -222,40 +241,57 @@ class BasicCausalMerge {
     uint64_t bound = kNever;
     size_t work = 0;
     heads_.Clear();
+    Reader* last = nullptr;  // that has something below A, and its first frame
+    Frame* last_head = nullptr;
     for (size_t i = 0; i < lanes_.size(); ++i) {
       Reader& lane = *lanes_[i];
+      if (!lane.HasFrames()) continue;  // all that it ever showed is delivered
       const uint64_t before = lane.tail();
       const uint64_t first_new = lane.Look(on_fault);
       work += lane.tail() - before;
       bound = std::min(bound, first_new);
-      const Frame* head = lane.Head();
-      if (head != nullptr) heads_.Enter(head->header.stamp_ns, static_cast<uint32_t>(i));
+      Frame* const head = lane.Head();
+      lane.Release();  // faulty frames before the head were popped without a delivery
+      if (head == nullptr) continue;
+      heads_.Enter(head->header.stamp_ns, static_cast<uint32_t>(i));
+      last = &lane;
+      last_head = head;
     }
-    size_t delivered = 0;
-    bool go_on = limit > 0;
+    if (last == nullptr || limit == 0) return work;
+    Run passing{.limit = limit};
+    if (heads_.entered() == 1) {  // no contest
+      if (last_head->header.stamp_ns < bound) RunLane(*last, last_head, bound, passing, deliver);
+      return work + passing.delivered;
+    }
     const StampTournament::Node end = StampTournament::End(bound);
     StampTournament::Node first = heads_.Start(end);
-    while (go_on && first.stamp < bound) {
+    while (passing.go_on && first.stamp < bound) {
       const StampTournament::Node second = heads_.RunnerUp(first, end);
       // Frames of this lane below it come before the second.
       const uint64_t below = second.stamp + static_cast<uint64_t>(first.where < second.where);
       Reader& lane = *lanes_[first.lane()];
-      Frame* head = lane.Head();
-      do {
-        go_on = deliver(*head);
-        lane.Pop();
-        go_on = ++delivered < limit && go_on;
-        head = lane.Head();
-        first.stamp = head != nullptr ? head->header.stamp_ns : kNever;
-      } while (first.stamp < below && go_on);
+      first.stamp = RunLane(lane, lane.Head(), below, passing, deliver);
       heads_.GoOn(first);
-      lane.Release();
       first = second;
     }
-    for (const auto& lane : lanes_)
-      lane->Release();  // faulty frames at a lane's head were popped without a delivery
-    return work + delivered;
+    return work + passing.delivered;
   }
+
+  // The same of the shard's own lane alone, whatever waits in others: all that happened before a
+  // message of a shard to itself was delivered before it was sent. REQUIRES: there is one.
+  template <typename Deliver, typename OnFault>
+  size_t PassOwn(size_t limit, Deliver&& deliver, OnFault&& on_fault) {
+    const uint64_t before = own_->tail();
+    own_->Look(on_fault);
+    const size_t work = own_->tail() - before;
+    Frame* const head = own_->Head();
+    own_->Release();
+    if (head == nullptr || limit == 0) return work;
+    Run passing{.limit = limit};
+    RunLane(*own_, head, kNever, passing, deliver);
+    return work + passing.delivered;
+  }
+  bool OwnHasFrames() const { return own_ != nullptr && own_->HasFrames(); }
 
   // Makes room in the lanes of other shards (and the own one) while this shard may not deliver.
   // Frames keep their places in the order. Returns how many frames moved.
@@ -279,7 +315,32 @@ class BasicCausalMerge {
  private:
   static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
+  // How far a pass has come.
+  struct Run {
+    size_t limit;
+    size_t delivered = 0;
+    bool go_on = true;
+  };
+
+  // Delivers frames of one lane: `head`, its first, and those behind it while their stamps are below
+  // `below`. Returns the stamp of its next.
+  template <typename Deliver>
+  [[gnu::noinline]] static uint64_t RunLane(Reader& lane, Frame* head, uint64_t below, Run& passing,
+                                            Deliver& deliver) {
+    uint64_t stamp_ns = kNever;
+    do {
+      passing.go_on = deliver(*head);
+      lane.Pop();
+      passing.go_on = ++passing.delivered < passing.limit && passing.go_on;
+      head = lane.Head();
+      stamp_ns = head != nullptr ? head->header.stamp_ns : kNever;
+    } while (stamp_ns < below && passing.go_on);
+    lane.Release();
+    return stamp_ns;
+  }
+
   std::vector<std::unique_ptr<Reader>> lanes_;
+  Reader* own_ = nullptr;
   StampTournament heads_;  // of the running pass: the lanes that have something below A
 };
 

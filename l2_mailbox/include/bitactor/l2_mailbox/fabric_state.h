@@ -24,6 +24,8 @@
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/quarantine.h"
 #include "bitactor/l2_mailbox/routes.h"
+#include "bitactor/l2_mailbox/sampling.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor::internal {
 
@@ -33,7 +35,7 @@ class Shard;
 class OwnedCounter {
  public:
   // Owner only. Relaxed: the load reads the owner's own store.
-  void Add(uint64_t n) {
+  [[gnu::always_inline]] void Add(uint64_t n) {
     // SYNC(counter): pairs with Read(); whoever sees a frame counted as taken sees the counts of
     // what it caused.
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_release);
@@ -100,6 +102,7 @@ struct FabricState {
   std::vector<std::unique_ptr<QuarantineStore>> quarantine;  // by shard
   Routes routes;
   bool has_process_barrier = false;
+  Sampler sampler;
   std::vector<Engine*> engines;
   absl::flat_hash_map<WatermarkKey, uint64_t> watermarks;
   absl::flat_hash_map<uint32_t, uint64_t> max_watermark_of_source;
@@ -108,6 +111,7 @@ struct FabricState {
   std::function<void(Shard&, DeadLetterCause, const Frame&)> on_dead_letter;
 
   DeadLetterLog dead_letters;
+  TraceRoots trace_roots;
   std::array<std::atomic<ReplyLanes*>, kMaxPorts> reply_lanes{};
   Credits credits{&routes};
   // By route. Of a shard: its journal is full. Of a marked route: true for good, so that one look on

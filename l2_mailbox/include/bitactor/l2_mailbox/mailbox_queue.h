@@ -63,6 +63,14 @@ class MailboxQueue {
     return oldest_ns;
   }
 
+  // Shows all that waits here; of each priority in order.
+  template <typename Visit>
+  void ForEach(Visit&& visit) {
+    for (size_t level = 0; level < (higher_ != nullptr ? kPriorities : 1); ++level) {
+      for (size_t i = 0; i < Level(level).size(); ++i) visit(Level(level).At(i));
+    }
+  }
+
   // Where a frame lies, until the queue changes.
   struct Place {
     size_t level;

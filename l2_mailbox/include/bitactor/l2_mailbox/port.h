@@ -22,6 +22,7 @@
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/send_result.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor {
 
@@ -209,6 +210,8 @@ class Port {
     if (envelope.message_id == 0) [[unlikely]]
       return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
+    if (TraceScope::Current() != nullptr || !core_->state().sampler.takes_all()) [[unlikely]]
+      BeginTrace(envelope);
     return SendResult::kOk;
   }
   template <typename SendWith>
@@ -221,6 +224,8 @@ class Port {
     Flush();
     return result;
   }
+  // Puts the message into this thread's TraceScope, and decides whether its trace is sampled.
+  void BeginTrace(internal::Envelope& envelope);
   void PublishAll();
   // False: this port is cut off.
   bool BeginBurst();

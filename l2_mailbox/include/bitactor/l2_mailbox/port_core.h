@@ -70,6 +70,7 @@ class PortCore {
   PortCore(FabricState* state, uint32_t index, bool is_shard, uint32_t source = 0)
       : state_(state), index_(index), is_shard_(is_shard), source_(source), lanes_(state->shards) {}
 
+  FabricState& state() const { return *state_; }
   uint32_t index() const { return index_; }
   uint32_t source() const { return source_; }
   uint32_t id() const { return kPortIdBit | index_; }
@@ -165,6 +166,12 @@ class PortCore {
     return static_cast<int64_t>(overflow_gone_ - overflow_end) >= 0;
   }
 
+  // Shows the frames that are held back, in order.
+  template <typename Visit>
+  void VisitHeldBack(Visit&& visit) {
+    for (size_t i = 0; i < overflow_.size(); ++i) visit(overflow_.At(i));
+  }
+
   // Gives away what is held and durable now; returns how many. REQUIRES: SetHeldAnswers().
   size_t GiveDurableAnswers();
   // Dead-letters what is held, for it will never be durable, and tells those who wait; returns how
@@ -191,11 +198,8 @@ class PortCore {
  private:
   template <size_t kSize, typename Fill>
   SendResult SendWith(const Envelope& envelope, Fill&& fill) {
-    if (IsPort(envelope.target.id)) [[unlikely]] {
-      std::byte bytes[kSize == 0 ? 1 : kSize];
-      fill(bytes);
-      return Reply(envelope, bytes, kSize);
-    }
+    if (IsPort(envelope.target.id)) [[unlikely]]
+      return SendToPort<kSize>(envelope, fill);
     uint32_t shard = Route(envelope.target.id);
     if (state_->journal_full[shard].load(std::memory_order_relaxed)) [[unlikely]] {
       const SendResult result = AskForCredit(shard, envelope);
@@ -205,15 +209,8 @@ class PortCore {
     SpscLane<Frame>* lane = lanes_[shard];
     if (dirty_ != lane && dirty_ != nullptr) Publish();  // P2
     Frame* slot = overflow_.empty() ? lane->Claim() : nullptr;
-    if (slot == nullptr) [[unlikely]] {
-      if (!is_shard_) {
-        if (congested() && FlushOverflow()) return SendAgain<kSize>(envelope, fill);
-        return Refuse(SendResult::kFull, envelope);
-      }
-      Frame held;
-      FillFrame<kSize>(held, envelope, fill);
-      return HoldBack(held);
-    }
+    if (slot == nullptr) [[unlikely]]
+      return SendWithoutRoom<kSize>(envelope, fill);
     FillFrame<kSize>(*slot, envelope, fill);
     lane->Advance();
     dirty_ = lane;
@@ -224,8 +221,20 @@ class PortCore {
 
   // Off the common way, see Refuse().
   template <size_t kSize, typename Fill>
-  [[gnu::noinline]] SendResult SendAgain(Envelope envelope, Fill fill) {
-    return SendWith<kSize>(envelope, fill);
+  [[gnu::noinline]] SendResult SendToPort(Envelope envelope, Fill fill) {
+    std::byte bytes[kSize == 0 ? 1 : kSize];
+    fill(bytes);
+    return Reply(envelope, bytes, kSize);
+  }
+  template <size_t kSize, typename Fill>
+  [[gnu::noinline]] SendResult SendWithoutRoom(Envelope envelope, Fill fill) {
+    if (!is_shard_) {
+      if (congested() && FlushOverflow()) return SendWith<kSize>(envelope, fill);
+      return Refuse(SendResult::kFull, envelope);
+    }
+    Frame held;
+    FillFrame<kSize>(held, envelope, fill);
+    return HoldBack(held);
   }
 
   // The route to send by; with no lane dirty, this is where the epoch begins that counts (P5).
@@ -265,7 +274,8 @@ class PortCore {
     if constexpr (kStored > kSize) std::memset(frame.payload + kSize, 0, kStored - kSize);
   }
   void FillHeader(FrameHeader& header, const Envelope& envelope, size_t size_bytes) {
-    clock_ns_ = std::max(clock_ns_ + 1, now_ns_);  // P1
+    const uint64_t stamp_ns = std::max(clock_ns_ + 1, now_ns_);  // P1
+    clock_ns_ = stamp_ns;
     // One store for the first eight bytes: the checksum reads them back at once.
     const uint64_t first_word = static_cast<uint64_t>(size_bytes) << 32 |
                                 static_cast<uint64_t>(envelope.kind) << 40 |
@@ -275,7 +285,7 @@ class PortCore {
     std::memcpy(static_cast<void*>(&header), &first_word, sizeof(first_word));
     header.message_id = envelope.message_id;
     header.correlation_id = envelope.correlation_id;
-    header.stamp_ns = clock_ns_;
+    header.stamp_ns = stamp_ns;
     header.trace = envelope.trace;
     header.parent_span = envelope.parent_span;
     const uint64_t type_word = envelope.type | static_cast<uint64_t>(envelope.deadline_us) << 32;
@@ -290,6 +300,12 @@ class PortCore {
   static void SealUnpublished(SpscLane<Frame>& lane) {
     uint64_t index = lane.published();
     const uint64_t end = lane.claimed();
+    if (index + 4 <= end) index = SealFours(lane, index, end);
+    for (; index < end; ++index) Seal(lane.Filled(index));
+  }
+  // Seals as many as make fours, returns where it ended. Off the way of single frames, which need
+  // fewer registers.
+  [[gnu::noinline]] static uint64_t SealFours(SpscLane<Frame>& lane, uint64_t index, uint64_t end) {
     for (; index + 4 <= end; index += 4) {
       const FrameHeader* headers[4];
       uint32_t checksums[4];
@@ -297,7 +313,7 @@ class PortCore {
       FrameChecksums4(headers, checksums);
       for (uint64_t i = 0; i < 4; ++i) lane.Filled(index + i).header.crc32c = checksums[i];
     }
-    for (; index < end; ++index) Seal(lane.Filled(index));
+    return index;
   }
   void WakeReader() {
     if (is_shard_ && dirty_shard_ == index_) return;  // itself, and awake

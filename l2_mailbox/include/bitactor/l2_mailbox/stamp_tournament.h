@@ -45,6 +45,7 @@ class StampTournament {
 
   // A new contest: Enter() each lane that takes part, then Start().
   void Clear() { count_ = 0; }
+  size_t entered() const { return count_; }
   // REQUIRES: there is room.
   void Enter(uint64_t stamp, uint32_t lane) { lanes_[count_++] = {stamp, uint64_t{lane} << 32}; }
   // The first winner, or `end`.

@@ -25,6 +25,7 @@
 #include "bitactor/l3_genactor/ref.h"
 #include "bitactor/l3_genactor/reply_to.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
+#include "bitactor/l3_genactor/state_archive.h"
 #include "bitactor/l3_genactor/task.h"
 #include "bitactor/l3_genactor/timer.h"
 
@@ -399,6 +400,10 @@ class Actor {
   // When nobody waits any more for what this handler does, ns since 1970; 0: nothing is said. Calls made
   // here end by then.
   uint64_t Deadline() const { return internal::CurrentCell().invocation().deadline_ns(); }
+  // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
+  // context.parent_id) makes their headers. Its trace id is zero where there is none, as in Init. In
+  // a replay there are the ids alone: the rest is not journalled, so it may not decide anything.
+  TraceContext trace_context() const { return internal::CurrentCell().trace_context(); }
   // 64 random bits, the same in every replay: a function of actor and message.
   uint64_t Random() {
     internal::ActorCell& cell = internal::CurrentCell();
@@ -441,6 +446,30 @@ class Actor {
 
 namespace internal {
 
+// How a state gets into a snapshot and out of it, if it can.
+template <typename A, bool kArchivable = IsArchivable<A>()>
+struct ArchiveOf {
+  static constexpr uint64_t kLayout = 0;
+  static constexpr decltype(ActorClass::write_state) kSave = nullptr;
+  static constexpr decltype(ActorClass::read_state) kLoad = nullptr;
+};
+template <typename A>
+struct ArchiveOf<A, true> {
+  static constexpr uint64_t kLayout = LayoutOf<A>(std::is_empty_v<A> ? 0 : 1);
+  static constexpr decltype(ActorClass::write_state) kSave = [](const void* state,
+                                                                StateWriter& writer) {
+    if constexpr (!std::is_empty_v<A>) writer.Add(*static_cast<const A*>(state));
+  };
+  static constexpr decltype(ActorClass::read_state) kLoad = [](void* state, StateReader& reader) {
+    if constexpr (!std::is_empty_v<A>) reader.Read(*static_cast<A*>(state));
+  };
+};
+// Nothing to save, whatever else it says.
+template <typename A>
+requires std::is_empty_v<A>
+struct ArchiveOf<A, false> : ArchiveOf<A, true> {
+};
+
 template <typename A>
 const ActorClass& ClassOf() {
   static_assert(std::is_nothrow_destructible_v<A>, "an actor's destructor must not throw");
@@ -468,6 +497,9 @@ const ActorClass& ClassOf() {
         if constexpr (!std::is_empty_v<A>) DigestAppend(digest, *static_cast<const A*>(state));
       },
       &A::TakesBlock,
+      ArchiveOf<A>::kLayout,
+      ArchiveOf<A>::kSave,
+      ArchiveOf<A>::kLoad,
   };
   return cls;
 }

@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "bitactor/l1_core/frame.h"
@@ -26,6 +25,7 @@
 #include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/l3_genactor/actor_extras.h"
+#include "bitactor/l3_genactor/actor_history.h"
 #include "bitactor/l3_genactor/actor_status.h"
 #include "bitactor/l3_genactor/circuit_breaker.h"
 #include "bitactor/l3_genactor/codec.h"
@@ -34,6 +34,12 @@
 #include "bitactor/l3_genactor/exit_reason.h"
 #include "bitactor/l3_genactor/retry.h"
 #include "bitactor/l3_genactor/timer_lists.h"
+#include "bitactor/tracing/trace_context.h"
+
+namespace bitactor {
+class StateReader;
+class StateWriter;
+}  // namespace bitactor
 
 namespace bitactor::internal {
 
@@ -41,18 +47,6 @@ class ActorCell;
 class ShardRuntime;
 struct Child;
 struct CycleProbe;
-
-// A message that crashed its actor, in a journal: replay passes over it.
-struct MessageKey {
-  uint32_t source;
-  uint64_t message_id;
-
-  friend bool operator==(const MessageKey&, const MessageKey&) = default;
-  template <typename H>
-  friend H AbslHashValue(H h, const MessageKey& k) {
-    return H::combine(std::move(h), k.source, k.message_id);
-  }
-};
 
 // What the runtime knows of an actor's class. One constant per class.
 struct ActorClass {
@@ -71,6 +65,10 @@ struct ActorClass {
   void (*destroy)(void* state);
   void (*digest)(const void* state, Digest& digest);
   bool (*takes_block)(uint32_t type);  // whether it handles this type at any length
+  // The state as a snapshot keeps it; null: it cannot be brought back from bytes.
+  uint64_t layout;
+  void (*write_state)(const void* state, StateWriter& writer);
+  void (*read_state)(void* state, StateReader& reader);
 };
 
 // A handler that is suspended or running as a coroutine.
@@ -125,6 +123,7 @@ struct Invocation {
   uint32_t source = 0;
   FrameKind kind = FrameKind::kNone;
   bool replied = false;
+  uint8_t trace_flags = 0;  // kFlagUnsampled or 0, for what it causes
   uint32_t type = 0;
   uint32_t deadline_us = 0;
   uint64_t message_id = 0;
@@ -149,7 +148,7 @@ struct PendingReply {
 // Ownership: the shard's endpoint table.
 // Layout: the state stands behind the cell in one allocation; behind it the copy from before the
 //   running message, for durable actors whose class is copied.
-class ActorCell final : public Endpoint {
+class ActorCell : public Endpoint {
  public:
   using Construct = std::function<void(void* state)>;
 
@@ -206,7 +205,10 @@ class ActorCell final : public Endpoint {
   // never goes back.
   uint64_t context_stamp_ns() const { return context_stamp_ns_; }
   uint64_t context_trace() const { return context_trace_; }
+  uint8_t context_flags() const { return context_flags_; }
   uint64_t context_span() const { return context_span_; }
+  // Where it is in its trace.
+  TraceContext trace_context() const;
   uint64_t NextMessageId() { return MakeMessageId(incarnation_, ++sequence_); }
   uint64_t sequence() const { return sequence_; }
 
@@ -242,7 +244,7 @@ class ActorCell final : public Endpoint {
   bool CloseCall(ActorId server, uint32_t caller, uint64_t call_id);
   // The payload of a message could not be decoded. False: nobody can be told.
   bool RefuseMalformed(std::string_view type_name, const absl::Status& error);
-  // Calls that are open, oldest first: a part of what a snapshot of this actor would have to hold.
+  // Calls that are open, oldest first.
   const std::vector<PendingReply>& open_calls() const;
   // The handler ends with this failure: a crash with that reason.
   void Fail(absl::Status status) { failure_ = std::move(status); }
@@ -278,9 +280,15 @@ class ActorCell final : public Endpoint {
   bool ActsAtOnce(const Frame& frame) const override;
 
   void* state() { return reinterpret_cast<std::byte*>(this) + kStateOffset; }
+  const void* state() const { return reinterpret_cast<const std::byte*>(this) + kStateOffset; }
   // Whether there is a state: not of one that ended or is down.
   bool has_state() const { return alive_; }
-  void FoldInto(Digest& digest) { cls_.digest(state(), digest); }
+  void FoldInto(Digest& digest) const { cls_.digest(state(), digest); }
+  uint64_t StateDigest() const {
+    Digest digest;
+    FoldInto(digest);
+    return digest.value();
+  }
   bool traps_exits() const {
     return extras_ != nullptr ? extras_->traps_exits() : cls_.traps_exits;
   }
@@ -315,9 +323,31 @@ class ActorCell final : public Endpoint {
   // Its state is copied before each message, and brought back from there.
   bool copied_before_messages() const { return durable_ && cls_.copied_before_messages; }
   std::shared_ptr<Child> child;  // null: nobody supervises it
-  using Crashes = absl::flat_hash_map<MessageKey, uint64_t>;
-  Crashes* crashes = nullptr;  // the messages it crashed at, with the sequence to go on with
-  Crashes& own_crashes() { return own_crashes_; }
+
+  // Whether a snapshot could hold it as it is now: its class can be saved, and no handler is
+  // suspended. Between dispatches.
+  bool MayBeCaptured() const {
+    return cls_.write_state != nullptr && running_ == nullptr && alive_ && !down_;
+  }
+  // REQUIRES: MayBeCaptured().
+  std::shared_ptr<ActorSnapshot> Capture(const FrameRef& at) const;
+  // Becomes what the snapshot holds, without sending. REQUIRES: SendMode::kSuppressed.
+  absl::Status Load(const ActorSnapshot& snapshot);
+  // Null: none yet.
+  ActorHistory* history() const { return history_; }
+  ActorHistory& MakeHistory() {
+    if (history_ == nullptr) {
+      own_history_ = std::make_unique<ActorHistory>();
+      history_ = own_history_.get();
+    }
+    return *history_;
+  }
+  // One that outlives it.
+  void SetHistory(ActorHistory* history) { history_ = history; }
+
+ protected:
+  ActorCell(ShardRuntime& runtime, ActorId id, const ActorClass& cls, Construct construct)
+      : Endpoint(id), runtime_(runtime), cls_(cls), construct_(std::move(construct)) {}
 
  private:
   struct Monitor {
@@ -327,10 +357,12 @@ class ActorCell final : public Endpoint {
 
   static const size_t kStateOffset;
 
-  ActorCell(ShardRuntime& runtime, ActorId id, const ActorClass& cls, Construct construct)
-      : Endpoint(id), runtime_(runtime), cls_(cls), construct_(std::move(construct)) {}
-
-  // Handles a frame; what it threw or returned as a failure comes back as the reason of the crash.
+  // Whether the runtime lets this message out, while a history is applied.
+  bool MaySend(FrameKind kind, Address target, uint64_t message_id) const;
+  // Handles a frame, whose span is `span`. False: its handler threw or returned a failure
+  // (TakeFailure).
+  [[gnu::always_inline]] bool RunCleanly(const Frame& frame, uint64_t span, bool& handled);
+  // The same; what it threw or returned comes back as the reason of the crash.
   std::optional<ExitReason> Run(const Frame& frame, bool& handled);
   std::optional<ExitReason> TakeFailure();
   // False: `frame` is a message for the actor itself.
@@ -363,6 +395,9 @@ class ActorCell final : public Endpoint {
   void DestroyState();
   void Leave();
   absl::Status Restore();
+  // What the runtime keeps beside the state, for a snapshot.
+  void SaveContext(StateWriter& writer) const;
+  void LoadContext(StateReader& reader);
   void Record(CrashAction action, bool crashed);
   void* backup() { return static_cast<std::byte*>(state()) + (cls_.state_bytes + 15) / 16 * 16; }
 
@@ -379,6 +414,7 @@ class ActorCell final : public Endpoint {
   bool ends_by_signal_ = false;
   bool pending_is_end_ = false;  // pending_crash_ is no crash: it was about to end
   bool was_started_ = false;     // in this run of the program
+  uint8_t context_flags_ = 0;    // of the frame being handled: kFlagUnsampled or 0
   uint16_t incarnation_ = 0;
   uint64_t sequence_ = 0;
   std::unique_ptr<ActorExtras> extras_;  // null: never used
@@ -397,7 +433,8 @@ class ActorCell final : public Endpoint {
   std::optional<ExitReason> pending_crash_;
 
   std::vector<Monitor> monitors_;
-  Crashes own_crashes_;
+  ActorHistory* history_ = nullptr;
+  std::unique_ptr<ActorHistory> own_history_;  // of one that the journals did not know at the start
   std::unique_ptr<std::vector<PendingReply>> open_calls_;
   std::unique_ptr<absl::node_hash_map<uint32_t, Guard>> guards_;  // by target
 

@@ -23,6 +23,11 @@
 #include "bitactor/l3_genactor/timer.h"
 #include "bitactor/l3_genactor/timer_lists.h"
 
+namespace bitactor {
+class StateReader;
+class StateWriter;
+}  // namespace bitactor
+
 namespace bitactor::internal {
 
 class ActorCell;
@@ -127,6 +132,10 @@ class ActorExtras {
   void AfterCrash();
   // Arms what a replay left unarmed.
   void ArmAll();
+  // For a snapshot, between dispatches: all but what is from outside (suspended). Load() arms nothing; a
+  // firing that was on its way fires again.
+  void Save(StateWriter& writer) const;
+  void Load(StateReader& reader);
 
   // From outside (System::Trace, System::Suspend). A tracer stays over restarts.
   void SetTracer(ActorTracer tracer) { tracer_ = std::move(tracer); }
@@ -162,8 +171,9 @@ class ActorExtras {
     uint64_t message_id = 0;  // of the next firing
     uint64_t delay_ns = 0;
     uint64_t period_ns = 0;
-    uint64_t due_ns = 0;  // 0: counts from the first message, or from when it is armed
-    bool fired = false;   // the firing is on its way
+    uint64_t due_ns = 0;      // 0: counts from the first message, or from when it is armed
+    bool fired = false;       // the firing is on its way
+    uint8_t trace_flags = 0;  // of what it was armed by: kFlagUnsampled or 0
     uint64_t trace = 0;
     uint64_t span = 0;
     KeptMessage message;
@@ -177,6 +187,8 @@ class ActorExtras {
   void StopIdle();
   void NoteUndo(std::function<void()> undo);
   bool live() const;
+  static void SaveTimer(const MessageTimer& timer, StateWriter& writer);
+  static void LoadTimer(MessageTimer& timer, StateReader& reader);
 
   ActorCell& cell_;
   bool trap_exits_ = false;

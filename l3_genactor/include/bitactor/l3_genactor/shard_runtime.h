@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -39,7 +40,7 @@ class ShardRuntime final : public Poller {
   PortCore& port() const { return shard_.port(); }
 
   SendMode send_mode() const { return send_mode_; }
-  bool MaySend(Envelope envelope) const;  // a copy: see PortCore::Refuse()
+  bool MaySend(const Envelope& envelope) const;
 
   void Arm(Waiter& waiter) { Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
   // `due_ns`: on the hybrid clock.
@@ -54,6 +55,8 @@ class ShardRuntime final : public Poller {
   // taken.
   absl::Status Recover(ActorCell& cell);
 
+  // Asks for a snapshot after so many records of its journal, and again and again; 0: never.
+  void SnapshotEvery(uint64_t records) { snapshot_due_ = records == 0 ? kNever : records; }
   // A call that could not even be sent, or whose answer could not, is answered as soon as there is room for that, by a message,
   // as replay needs it.
   void AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why);
@@ -84,6 +87,16 @@ class ShardRuntime final : public Poller {
     const SendMode before_;
   };
 
+  static constexpr uint64_t kNever = ~uint64_t{0};
+
+  // The state in which its history begins: from its snapshot, or Init.
+  absl::Status BeginHistory(ActorCell& cell);
+  // What its targets had not taken when the snapshot was made, and have not since.
+  void SendOutbox(const ActorSnapshot& snapshot);
+  [[gnu::noinline]] void AskForSnapshot();
+  // Compares a journalled digest of `cell` with that of its state. `agreed`: where it did last, then here.
+  static absl::Status CheckDigest(const ActorCell& cell, const Frame& frame, const FrameRef& at,
+                                  std::optional<FrameRef>& agreed);
   struct UnsentCall {
     ActorId caller;
     uint64_t call_id;
@@ -93,10 +106,12 @@ class ShardRuntime final : public Poller {
   size_t AnswerUnsentCalls();
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
+  absl::Status ApplyThisBootFrom(ActorCell& cell, Position from);
 
   System& system_;
   Shard& shard_;
   SendMode send_mode_ = SendMode::kLive;
+  uint64_t snapshot_due_ = kNever;  // asked for when its journal has so many records of this start
   TimerLists timers_;
   std::vector<UnsentCall> unsent_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>> latencies_;
@@ -106,9 +121,11 @@ template <typename M>
 SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
                            uint64_t correlation_id, const M& payload, uint8_t flags,
                            uint32_t deadline_us) {
+  if (runtime_.send_mode() != SendMode::kLive && !MaySend(kind, target, message_id)) [[unlikely]]
+    return SendResult::kOk;
   Envelope envelope;
   envelope.kind = kind;
-  envelope.flags = flags;
+  envelope.flags = flags | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = target;
   envelope.message_id = message_id;
@@ -117,8 +134,6 @@ SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64
   envelope.parent_span = context_span_;
   envelope.type = type;
   envelope.deadline_us = deadline_us;
-  if (runtime_.send_mode() != SendMode::kLive && !runtime_.MaySend(envelope)) [[unlikely]]
-    return SendResult::kOk;
   return SendPayload(runtime_.port(), envelope, payload);
 }
 

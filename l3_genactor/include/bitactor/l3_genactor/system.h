@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@
 #include "bitactor/l3_genactor/handle.h"
 #include "bitactor/l3_genactor/recovery.h"
 #include "bitactor/l3_genactor/shard_runtime.h"
+#include "bitactor/l3_genactor/snapshotter.h"
 #include "bitactor/l3_genactor/supervision.h"
 #include "bitactor/l3_genactor/supervision_driver.h"
 #include "bitactor/l3_genactor/supervision_tree.h"
@@ -42,6 +44,18 @@ struct SystemOptions {
   // With it every actor is durable: a restart brings back the state from before the crash, and the
   // next start of the program the whole system.
   std::string durable = {};
+  // A snapshot of all actors after so many records of a shard's journal, so that the next start replays
+  // what came later alone; 0: only when Snapshot() is called. See docs/l3_genactor.md for what an actor
+  // has to offer.
+  uint64_t snapshot_every = 0;
+  // False: after each of these, records that no snapshot needs are removed.
+  bool keep_history = true;
+  // After so many messages of each actor the digest of its state is journalled, and every start and replay
+  // compares: for finding where a changed program, or one that is not deterministic, went another way.
+  // 0: none are.
+  uint64_t digest_every = 0;
+  // False: every actor begins at Init and replays all of its history, as if there were no snapshot.
+  bool from_snapshots = true;
   // How long Stop() waits for supervised actors to end, children before their supervisors, the last
   // one started first; 0: they are not asked to. Durable actors do not end: they live on in the next
   // run.
@@ -56,11 +70,24 @@ struct SystemOptions {
   FabricOptions fabric = {};
 };
 
+// An actor in a replay, just before it handles a message.
+struct ReplayStep {
+  ActorId actor;
+  uint32_t class_type;  // TypeId<A>()
+  Place place;          // of the message
+  const Frame& message;
+  const void* state;  // an A
+};
+
 // Where a replay ends, and what it reads.
 struct ReplaySpec {
   std::string journal_dir = {};
   std::optional<Place> until = {};  // the state before this frame; unset: all of it
   FileSystem* files = &PosixFiles();
+  bool from_snapshots = true;  // as SystemOptions::from_snapshots
+  // Called by Spawn() for every message of its history. A message that crashed the actor, and records of
+  // the runtime, are among them.
+  std::function<void(const ReplayStep&)> on_step = {};
 };
 
 // A durable actor that journals know of.
@@ -111,6 +138,19 @@ class System {
   // in the order of ids.
   std::vector<RecoveredActor> RecoveredActors() const;
   bool replaying() const { return replaying_; }
+
+  // Keeps the state of every actor, so that a start replays only what came after. While it is taken the
+  // shards go on; each of them stops for some ten microseconds at a time. What it could not hold is in
+  // the report. kFailedPrecondition: nothing is journalled, a replay, or stopped. Else why it could not
+  // be written; the ones before it stay.
+  absl::StatusOr<SnapshotReport> Snapshot();
+  // OK, or why the newest snapshot was not used at the start, or the last one of snapshot_every could not
+  // be written.
+  absl::Status SnapshotStatus() const;
+  // Removes records (Fabric::Retain) that neither a snapshot nor an actor without one needs:
+  // {.before = Position::None()} asks for all of these. kFailedPrecondition: as Snapshot(), or there is
+  // no snapshot yet.
+  absl::StatusOr<std::vector<RetentionReport>> Retain(const RetentionOptions& options);
   // Frames that were read from the journals at the start.
   uint64_t recovered_frames() const { return recovered_frames_; }
 
@@ -180,6 +220,15 @@ class System {
 
   // For the runtime.
   internal::ActorHistory* HistoryOf(ActorId id) { return recovery_.HistoryOf(id); }
+  const internal::Recovery& recovery() const { return recovery_; }
+  absl::flat_hash_map<uint32_t, uint64_t> EndedSequences() const {
+    MutexLock lock(&mutex_);
+    return ended_sequences_;
+  }
+  const std::function<void(const ReplayStep&)>& on_step() const { return on_step_; }
+  uint64_t digest_every() const { return digest_every_; }
+  uint64_t snapshot_every() const { return snapshot_every_; }
+  void AskForSnapshot();
   internal::Recovery::Reader NewHistoryReader() const { return {files_, journal_dir_}; }
   void NoteEnded(ActorId id, uint64_t sequence);
   void NotePoisoned(PoisonedMessage message);
@@ -206,6 +255,12 @@ class System {
  private:
   explicit System(const SystemOptions& options);
   absl::Status StartFabric(FabricOptions options);
+  // A replay's part of the journals: behind the snapshot, up to the cut. Names the actors.
+  absl::Status ReadPast(const ReplaySpec& spec, std::map<uint32_t, internal::NameRecord>& names);
+  absl::Status CheckSnapshots() const;
+  absl::StatusOr<Address> SpawnCell(const internal::ActorClass& cls, std::string_view name,
+                                    internal::ActorCell::Construct construct,
+                                    internal::Supervisor* supervisor, Restart restart);
   absl::StatusOr<Address> SpawnCell(std::string_view name, internal::ActorSpec actor,
                                     const std::shared_ptr<internal::Supervisor>& supervisor,
                                     const ChildOptions& options);
@@ -225,6 +280,10 @@ class System {
   std::string journal_dir_;
   internal::Recovery recovery_;
   uint64_t recovered_frames_ = 0;
+  uint64_t snapshot_every_ = 0;
+  uint64_t digest_every_ = 0;
+  std::function<void(const ReplayStep&)> on_step_;  // of a replay; empty: nobody looks
+  internal::FoundSnapshot found_;                   // its actors are handed to recovery_
 
   absl::Duration shutdown_within_;
   // These outlive the cells in the fabric.
@@ -236,6 +295,7 @@ class System {
   uint64_t poisoned_count_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<Port>> thread_ports_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<internal::Snapshotter> snapshotter_;  // null: nothing is journalled
 
   friend struct ThreadPorts;
 };

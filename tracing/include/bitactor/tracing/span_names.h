@@ -7,6 +7,8 @@
 #include <map>
 #include <string>
 
+#include "bitactor/tracing/trace_context.h"
+
 namespace bitactor {
 
 // Each may be empty, or return "" where it knows no name: then the number itself is shown. Texts
@@ -19,6 +21,8 @@ struct SpanNames {
   // The name, or the number: "actor 7", "type 0x0000beef".
   std::string ActorText(uint32_t id) const;
   std::string TypeText(uint32_t type_id) const;
+  // All 128 bits of a trace's id. Empty: {0, trace}.
+  std::function<TraceId(uint64_t trace)> trace = {};
 };
 
 // Of SpanRecord::kind: "cast", "call", ...
@@ -28,10 +32,14 @@ const char* SpanKindName(uint8_t kind);
 struct SpanNameTable {
   std::map<uint32_t, std::string> actors;
   std::map<uint32_t, std::string> types;
+  std::map<uint64_t, TraceContext> traces =
+      {};  // those that came from outside, with their contexts
 
   friend bool operator==(const SpanNameTable&, const SpanNameTable&) = default;
   // Looks names up in this table, which must outlive the result. Shards have numbers only.
   SpanNames Lookup() const;
+  // {0, trace} of one that began here.
+  TraceId TraceIdOf(uint64_t trace) const;
 };
 
 }  // namespace bitactor
