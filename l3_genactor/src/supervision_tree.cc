@@ -123,6 +123,10 @@ void SupervisionTree::OnStarted(const ChildPtr& child, const absl::Status& statu
   if (was_new) return Erase(child);
   child->has_ended = true;
   child->last_exit = ExitReason::Error(status);
+  if (supervisor.state != Supervisor::State::kRunning) {  // its turn to be ended comes
+    child->state = ChildState::kDown;
+    return;
+  }
   if (planned && supervisor.request != nullptr) {  // somebody asked for this start, and is told
     supervisor.failure = status;
     return Rest(child);
@@ -281,7 +285,7 @@ void SupervisionTree::TimerFired(const ChildPtr& child, uint64_t number) {
   MutexLock lock(&mutex_);
   if (number != child->timer) return;
   if (child->state == ChildState::kDown) {
-    BeginStart(child);
+    if (child->parent->state == Supervisor::State::kRunning) BeginStart(child);
   } else if (child->state == ChildState::kStopping) {
     ++pending_;
     actions_.EndChild(child, ExitReason::Kill());
