@@ -45,10 +45,15 @@ absl::Status SupervisionTree::CheckNewChild(const Supervisor& parent, std::strin
 }
 
 ChildPtr SupervisionTree::Find(const Supervisor& supervisor, std::string_view name) const {
-  for (const ChildPtr& child : supervisor.children) {
-    if (child->name == name) return child;
-  }
-  return nullptr;
+  const auto found = supervisor.by_name.find(name);
+  return found != supervisor.by_name.end() ? found->second->shared_from_this() : nullptr;
+}
+
+void SupervisionTree::Append(Supervisor& parent, const ChildPtr& child) {
+  child->parent = &parent;
+  parent.children.push_back(child);
+  parent.by_name[child->name] = child.get();
+  NoteChange();
 }
 
 absl::StatusOr<SupervisionTree::SupervisorPtr> SupervisionTree::AddSupervisor(
@@ -64,9 +69,7 @@ absl::StatusOr<SupervisionTree::SupervisorPtr> SupervisionTree::AddSupervisor(
   child->is_new = false;
   MutexLock lock(&mutex_);
   if (absl::Status status = CheckNewChild(*parent, name, as_child); !status.ok()) return status;
-  child->parent = parent.get();
-  parent->children.push_back(child);
-  NoteChange();
+  Append(*parent, child);
   return child->as_supervisor;
 }
 
@@ -80,9 +83,7 @@ absl::StatusOr<ChildPtr> SupervisionTree::AddChild(const SupervisorPtr& parent,
   child->id = id;
   MutexLock lock(&mutex_);
   if (absl::Status status = CheckNewChild(*parent, name, options); !status.ok()) return status;
-  child->parent = parent.get();
-  parent->children.push_back(child);
-  NoteChange();
+  Append(*parent, child);
   return child;
 }
 
@@ -122,6 +123,10 @@ void SupervisionTree::OnStarted(const ChildPtr& child, const absl::Status& statu
   if (was_new) return Erase(child);
   child->has_ended = true;
   child->last_exit = ExitReason::Error(status);
+  if (supervisor.state != Supervisor::State::kRunning) {  // its turn to be ended comes
+    child->state = ChildState::kDown;
+    return;
+  }
   if (planned && supervisor.request != nullptr) {  // somebody asked for this start, and is told
     supervisor.failure = status;
     return Rest(child);
@@ -280,7 +285,7 @@ void SupervisionTree::TimerFired(const ChildPtr& child, uint64_t number) {
   MutexLock lock(&mutex_);
   if (number != child->timer) return;
   if (child->state == ChildState::kDown) {
-    BeginStart(child);
+    if (child->parent->state == Supervisor::State::kRunning) BeginStart(child);
   } else if (child->state == ChildState::kStopping) {
     ++pending_;
     actions_.EndChild(child, ExitReason::Kill());
@@ -309,7 +314,8 @@ void SupervisionTree::Erase(const ChildPtr& child) {
   Remove(parent.to_start, child.get());
   child->state = ChildState::kStopped;
   child->parent = nullptr;
-  Remove(parent.children, child.get());  // last: the tree may have kept it alive
+  parent.by_name.erase(child->name);
+  Remove(parent.children, child.get());
   if (child->as_supervisor == nullptr) return;
   Supervisor& erased = *child->as_supervisor;
   erased.self = nullptr;

@@ -52,6 +52,24 @@ TEST_F(SupervisorTest, BackoffHoldsAGroupBackAndTheTimerOfAnEndedOneIsForgotten)
   EXPECT_TRUE(system_->Counters().AddUp());
 }
 
+TEST_F(SupervisorTest, ASupervisorThatIsToldToEndWhileAChildStartsInVainEnds) {
+  const auto top = system_->Supervise("top");
+  const auto sub = top.Supervise("sub", {.strategy = Strategy::kOneForAll, .max_restarts = 5});
+  const auto a = Add(sub, "a", {.backoff = {.base = absl::Seconds(1), .cap = absl::Seconds(1)}});
+  Add(sub, "b");
+  Fail(a);
+  failing_inits = {"a"};
+  clock_.Advance(1'000'000'000);
+  system_->fabric().engine(0).Poll();
+  ASSERT_EQ(sub.WhichChildren()[1].state, ChildState::kStarting);
+  EXPECT_TRUE(top.TerminateChild("sub").ok());
+  Settle();
+  EXPECT_EQ(sub.restarts(), 1u) << "nobody tries again";
+  EXPECT_EQ(sub.CountChildren().active, 0u);
+  EXPECT_EQ(sub.WhichChildren()[1].state, ChildState::kStopped);
+  EXPECT_TRUE(top.running());
+}
+
 TEST_F(SupervisorTest, SignificantChildrenShutTheirSupervisorDown) {
   const ChildOptions significant{.restart = Restart::kTransient, .significant = true};
   const auto top = system_->Supervise("top", {.max_restarts = 5});

@@ -157,6 +157,35 @@ TEST_F(ProgramTest, AJournalledRunLeavesATraceToExport) {
   EXPECT_GT(arrows, 4'000u);
 }
 
+TEST_F(ProgramTest, TheTreeOfASystemIsDrawnAndGivenAsJson) {
+  const std::string journal = dir_.File("run");
+  ASSERT_EQ(RunProgram("demo --messages 1000 --symbols 2 --journal " + journal).exit_code, 0);
+  const test::Outcome text = RunProgram("tree " + journal);
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_EQ(text.out.substr(0, 21), "system (one_for_one)\n");
+  EXPECT_NE(text.out.find("this is its last state"), std::string::npos) << text.out;
+  const test::Outcome given = RunProgram("tree --json " + journal);
+  EXPECT_EQ(given.exit_code, 0) << given.err;
+  const json tree = json::parse(given.out);
+  EXPECT_EQ(tree["running"], false);
+  EXPECT_GE(tree["tree"]["children"][0]["children"].size(), 10u) << "five actors for each symbol";
+}
+
+TEST_F(ProgramTest, ATreeThatGaveUpOrWhoseWriterWasKilledOrThatIsNoneIsAProblem) {
+  const std::string begin = "{\"format\":\"bitactor tree 1\",\"text\":\"drawn\\n\",";
+  const std::string up = WriteFile("up", begin + "\"running\":false,\"tree\":{}}");
+  EXPECT_EQ(RunProgram("tree " + up).exit_code, 0);
+  const std::string gave_up = WriteFile(
+      "gave_up", begin + "\"running\":false,\"tree\":{\"children\":[{\"gave_up\":true}]}}");
+  EXPECT_EQ(RunProgram("tree " + gave_up).exit_code, 1);
+  const std::string killed =
+      WriteFile("killed", begin + "\"running\":true,\"pid\":1073741824,\"tree\":{}}");
+  EXPECT_EQ(RunProgram("tree " + killed).exit_code, 1);
+  EXPECT_NE(RunProgram("tree " + killed).out.find("was killed"), std::string::npos);
+  ExpectBadData("tree " + WriteFile("none", "{}"), "is no tree of a system");
+  ExpectWrongUse("tree " + dir_.File("missing"), "SystemOptions::tree_file");
+}
+
 TEST_F(ProgramTest, AFeedThatIsNotThereOrEmptyOrAFolderIsWrongUse) {
   ExpectWrongUse("run --format itch50 --feed " + dir_.File("nothing"), dir_.File("nothing"));
   ExpectWrongUse("run --format itch50 --feed " + dir_.path(), "directory");

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitactor/l1_core/mutex.h"
@@ -88,6 +89,7 @@ struct Supervisor : std::enable_shared_from_this<Supervisor> {
   const SupervisorOptions options;
   const bool each;                 // all children are made by one specification
   Child* self = nullptr;           // as a child; null: the top, or its specification was deleted
+  absl::flat_hash_map<std::string_view, Child*> by_name;
   std::vector<ChildPtr> children;  // in the order of their start
   State state = State::kRunning;
   bool gave_up = false;
@@ -224,6 +226,7 @@ class SupervisionTree {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The child has ended; its specification goes, too, if it is not kept.
   void Rest(const ChildPtr& child) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Append(Supervisor& parent, const ChildPtr& child) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase(const ChildPtr& child) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Follows the plan from the next Go() on.
   void Plan(Supervisor& supervisor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
