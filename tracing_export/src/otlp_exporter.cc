@@ -257,7 +257,9 @@ OtlpExporter::Attempt OtlpExporter::TryToSend(Lane& lane, uint64_t deadline_ns,
   const ExportTime now = options_.clock();
   const OtlpVerdict verdict = internal::JudgeAnswer(answer, now.unix_ns);
   if (!verdict.trouble.empty()) {
-    counters_.last_trouble = absl::StrCat(lane.url, ": ", verdict.trouble);
+    // Of a failure the transport has named the place.
+    counters_.last_trouble =
+        answer.ok() ? absl::StrCat(lane.url, ": ", verdict.trouble) : verdict.trouble;
   }
   switch (verdict.kind) {
     case OtlpVerdict::Kind::kAccepted:
