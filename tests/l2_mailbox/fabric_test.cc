@@ -427,7 +427,10 @@ TEST_F(FabricTest, MessagesMeteredTogetherShareTheTimeOfTheirSpans) {
 }
 
 TEST_F(FabricTest, SpansAreReadOnceEachAndTheLostOnesCounted) {
-  auto fabric = Start(Options());
+  constexpr uint64_t kCapacity = 8192;
+  FabricOptions options = Options();
+  options.span_capacity = kCapacity;
+  auto fabric = Start(std::move(options));
   const Address sink = fabric->Serve("sink", [](const Message&, Sender&) {});
   Port port = fabric->OpenPort();
   const auto send = [&](uint64_t count) {
@@ -443,9 +446,9 @@ TEST_F(FabricTest, SpansAreReadOnceEachAndTheLostOnesCounted) {
   EXPECT_EQ(spans.size(), 5'000u);
   fabric->ReadSpans(cursor, spans);
   EXPECT_EQ(spans.size(), 5'000u);
-  send(SpanRing::kDefaultCapacity + 10);
+  send(kCapacity + 10);
   fabric->ReadSpans(cursor, spans);
-  EXPECT_EQ(spans.size(), 5'000u + SpanRing::kDefaultCapacity);
+  EXPECT_EQ(spans.size(), 5'000u + kCapacity);
   EXPECT_EQ(cursor.overwritten, 10u);
   const std::vector<SpanRecord> all = fabric->Spans();
   EXPECT_EQ(spans.back().span, all.back().span);

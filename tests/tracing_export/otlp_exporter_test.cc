@@ -214,11 +214,12 @@ TEST_F(OtlpExporterTest, GivesUpAfterItsTime) {
 TEST_F(OtlpExporterTest, WhatNoRepetitionChangesIsDroppedAndTold) {
   for (const int status : {400, 401, 404, 500, 301, 101, 600}) {
     Make(Batches(1));
-    Answer(status, "no such tenant");
+    Answer(status, "no such tenant\x1b[2J");
     Add(1, 1);
     EXPECT_EQ(Run(), 0u) << status;
     EXPECT_EQ(spans().refused, 1u) << status;
-    EXPECT_THAT(exporter_->counters().last_trouble, HasSubstr("no such tenant")) << status;
+    EXPECT_THAT(exporter_->counters().last_trouble, HasSubstr("no such tenant\\033["))
+        << "no control characters for a terminal";
     EXPECT_THAT(exporter_->counters().last_trouble, HasSubstr(std::to_string(status)));
   }
   EXPECT_EQ(collector_.requests.size(), 7u) << "a redirect is not followed";
@@ -332,6 +333,9 @@ TEST_F(OtlpExporterTest, OptionsOutsideOfTheirRangesAreRefusedByName) {
   EXPECT_THAT(refusal([](auto& o) { o.batch_spans = 0; }), HasSubstr("1 to 65536"));
   EXPECT_THAT(refusal([](auto& o) { o.queue_spans = 5; }), HasSubstr("queue_spans is 5"));
   EXPECT_THAT(refusal([](auto& o) { o.timeout_ns = 5; }), HasSubstr("timeout_ns is 5"));
+  EXPECT_THAT(refusal([](auto& o) { o.interval_ns = ~uint64_t{0}; }), HasSubstr("interval_ns is"));
+  EXPECT_THAT(refusal([](auto& o) { o.retry.longest_wait_ns = ~uint64_t{0}; }),
+              HasSubstr("longest_wait_ns is"));
   EXPECT_THAT(refusal([](auto& o) { o.retry.growth = 0.5; }), HasSubstr("growth is 0.5"));
   EXPECT_THAT(refusal([](auto& o) { o.headers = {{"a", "b\r\nc: d"}}; }), HasSubstr("no header"));
   EXPECT_THAT(refusal([](auto& o) { o.headers = {{"a:", "b"}}; }), HasSubstr("no header"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -27,6 +28,11 @@ std::optional<absl::Time> ParseHttpDate(std::string_view text) {
   return std::nullopt;
 }
 
+// For people, on one line of a terminal.
+std::string Shown(const std::string& text) {
+  return absl::Utf8SafeCEscape(text.substr(0, kShownBytes));
+}
+
 // A 64-bit integer of protobuf's JSON: a number, or one in quotes.
 std::optional<uint64_t> CountOf(const json& value) {
   if (value.is_number_unsigned()) return value.get<uint64_t>();
@@ -45,7 +51,7 @@ void ReadPartialSuccess(const HttpAnswer& answer, OtlpVerdict& verdict) {
   if (!body.is_object()) {
     verdict.trouble =
         absl::StrCat("accepted with an answer that is no JSON object",
-                     answer.cut ? " of at most 64 KiB" : "", ": ", answer.body.substr(0, 40));
+                     answer.cut ? " of at most 64 KiB" : "", ": ", Shown(answer.body));
     return;
   }
   const auto partial = body.find("partialSuccess");
@@ -64,8 +70,8 @@ void ReadPartialSuccess(const HttpAnswer& answer, OtlpVerdict& verdict) {
                     !message->get_ref<const std::string&>().empty();
   if (verdict.rejected != 0 || told) {
     verdict.trouble = absl::StrCat(
-        "the collector did not take ", verdict.rejected, " of them: ",
-        told ? message->get_ref<const std::string&>().substr(0, kShownBytes) : "no reason given");
+        "the collector did not take ", verdict.rejected,
+        " of them: ", told ? Shown(message->get_ref<const std::string&>()) : "no reason given");
   }
 }
 
@@ -107,7 +113,7 @@ OtlpVerdict JudgeAnswer(const absl::StatusOr<HttpAnswer>& answer, uint64_t unix_
   verdict.trouble =
       absl::StrCat("the collector answered ", status,
                    status >= 300 && status < 400 ? ", a redirect, which is not followed" : "",
-                   answer->body.empty() ? "" : ": ", answer->body.substr(0, kShownBytes));
+                   answer->body.empty() ? "" : ": ", Shown(answer->body));
   if (status == 413) {
     verdict.kind = Kind::kTooLarge;
   } else if (status == 429 || status == 502 || status == 503 || status == 504) {

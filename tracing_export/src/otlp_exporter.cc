@@ -21,6 +21,7 @@ constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr size_t kMaxBatchSpans = 65536;
 constexpr size_t kMaxQueueSpans = size_t{1} << 24;
 constexpr uint64_t kMaxTimeoutNs = uint64_t{3600} * 1'000'000'000;
+constexpr uint64_t kMaxWaitNs = 24 * kMaxTimeoutNs;  // so that sums of times never wrap around
 
 absl::Status OutOfRange(const char* what, uint64_t value, const std::string& allowed) {
   return absl::InvalidArgumentError(
@@ -53,7 +54,15 @@ absl::Status Check(const OtlpExporterOptions& options) {
     return OutOfRange("timeout_ns", options.timeout_ns,
                       absl::StrCat(kNsPerMs, " to ", kMaxTimeoutNs));
   }
+  if (options.interval_ns > kMaxTimeoutNs) {
+    return OutOfRange("interval_ns", options.interval_ns, absl::StrCat("0 to ", kMaxTimeoutNs));
+  }
   const OtlpRetryPolicy& retry = options.retry;
+  if (retry.first_wait_ns > kMaxWaitNs || retry.longest_wait_ns > kMaxWaitNs) {
+    return OutOfRange("retry.first_wait_ns or longest_wait_ns",
+                      std::max(retry.first_wait_ns, retry.longest_wait_ns),
+                      absl::StrCat("0 to ", kMaxWaitNs));
+  }
   if (!(retry.growth >= 1 && retry.growth <= 10) || !(retry.jitter >= 0 && retry.jitter <= 1)) {
     return absl::InvalidArgumentError(absl::StrCat("OtlpRetryPolicy: growth is ", retry.growth,
                                                    ", allowed is 1 to 10; jitter is ", retry.jitter,
@@ -257,7 +266,9 @@ OtlpExporter::Attempt OtlpExporter::TryToSend(Lane& lane, uint64_t deadline_ns,
   const ExportTime now = options_.clock();
   const OtlpVerdict verdict = internal::JudgeAnswer(answer, now.unix_ns);
   if (!verdict.trouble.empty()) {
-    counters_.last_trouble = absl::StrCat(lane.url, ": ", verdict.trouble);
+    // Of a failure the transport has named the place.
+    counters_.last_trouble =
+        answer.ok() ? absl::StrCat(lane.url, ": ", verdict.trouble) : verdict.trouble;
   }
   switch (verdict.kind) {
     case OtlpVerdict::Kind::kAccepted:

@@ -1,8 +1,11 @@
 // A program outside this repository that uses the installed tracing_export and links nothing else:
-// it seals two spans, verifies the file, loads it again and sees a changed byte.
+// it seals two spans, verifies the file, loads it again, sees a changed byte, and makes a request's
+// body and what would send it.
 #include <cstdio>
 #include <fstream>
+#include <string>
 
+#include "bitactor/tracing_export/otlp_exporter.h"
 #include "bitactor/tracing_export/seal_verify.h"
 #include "bitactor/tracing_export/sealed_blocks.h"
 
@@ -40,6 +43,14 @@ int main() {
   if (!report.ok() || !report->fault.has_value() || report->fault->block != 1)
     return Fail("a changed byte was not found in its block");
   std::remove(path);
+
+  const auto transport = bitactor::MakeCurlTransport();
+  auto exporter = bitactor::OtlpExporter::Make({.seed = 1}, {}, *transport);
+  if (!exporter.ok()) return Fail(exporter.status().ToString().c_str());
+  std::string body;
+  bitactor::OtlpSpanEncoder({}, {}).Encode(loaded->spans, body);
+  if (body.find("\"spanId\":\"0000000000000007\"") == std::string::npos)
+    return Fail("a span is not in its request");
   std::puts("tracing_export consumer: ok");
   return 0;
 }

@@ -30,7 +30,7 @@ struct ExportTime {
 ExportTime SystemExportTime();
 
 struct OtlpRetryPolicy {
-  uint64_t first_wait_ns = 1'000'000'000;
+  uint64_t first_wait_ns = 1'000'000'000;  // this and the next: at most a day
   uint64_t longest_wait_ns = 30'000'000'000;
   double growth = 2;    // 1 to 10: each wait to the one before
   double jitter = 0.2;  // 0 to 1: the part of a wait that is drawn at random, below and above
@@ -44,7 +44,7 @@ struct OtlpExporterOptions {
   OtlpOrigin origin = {};
   size_t batch_spans = 4096;             // 1 to 65536: spans of one request
   size_t queue_spans = 65536;            // batch_spans to 2^24: what waits; more is dropped
-  uint64_t interval_ns = 1'000'000'000;  // how long spans wait for their batch to fill
+  uint64_t interval_ns = 1'000'000'000;  // 0 to 1 h: how long spans wait for their batch
   uint64_t timeout_ns = 10'000'000'000;  // 1 ms to 1 h: of one request
   bool gzip = false;                     // a tenth of the bytes for several times the work
   OtlpRetryPolicy retry = {};
