@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bitactor/tracing/json_text.h"
 
 namespace bitactor {
 namespace {
@@ -22,20 +23,6 @@ const char* ActorStateName(ActorState state) {
   return "?";
 }
 
-std::string StatusJsonString(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      absl::StrAppend(&out, "\\", std::string(1, c));
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(c));
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out + "\"";
-}
-
 }  // namespace
 
 std::string ActorStatus::ToString() const {
@@ -52,9 +39,10 @@ std::string ActorStatus::ToJson() const {
   std::string json = absl::StrFormat(
       R"({"name":%s,"class":%s,"id":%d,"shard":%d,"state":"%s","queued":%d,"links":%d,)"
       R"("monitors":%d,"monitored_by":%d,"timers":%d,"handled":%d,"restarts":%d)",
-      StatusJsonString(name), StatusJsonString(class_name), static_cast<uint32_t>(id), shard,
-      ActorStateName(state), queued, links, monitors, monitored_by, timers, handled, restarts);
-  if (!text.empty()) absl::StrAppend(&json, ",\"text\":", StatusJsonString(text));
+      internal::JsonString(name), internal::JsonString(class_name), static_cast<uint32_t>(id),
+      shard, ActorStateName(state), queued, links, monitors, monitored_by, timers, handled,
+      restarts);
+  if (!text.empty()) absl::StrAppend(&json, ",\"text\":", internal::JsonString(text));
   return json + "}";
 }
 

@@ -1,8 +1,8 @@
 #include "bitactor/l3_genactor/supervision.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "bitactor/l3_genactor/restart_intensity.h"
+#include "bitactor/tracing/json_text.h"
 
 namespace bitactor {
 
@@ -77,11 +77,11 @@ void AppendText(std::string& text, const SupervisionNode& node, const std::strin
 
 void AppendJson(std::string& json, const SupervisionNode& node) {
   const ChildInfo& self = node.self;
-  absl::StrAppend(&json, "{\"name\":", internal::QuotedJson(self.name),
+  absl::StrAppend(&json, "{\"name\":", internal::JsonString(self.name),
                   ",\"kind\":", self.is_supervisor ? "\"supervisor\"" : "\"worker\"",
                   ",\"state\":\"", ChildStateName(self.state), "\",\"restart\":\"",
                   RestartName(self.restart), "\",\"restarts\":", self.restarts, ",\"last_exit\":",
-                  self.has_ended ? internal::QuotedJson(self.last_exit.ToString()) : "null");
+                  self.has_ended ? internal::JsonString(self.last_exit.ToString()) : "null");
   if (!self.is_supervisor) {
     absl::StrAppend(&json, ",\"id\":", static_cast<uint32_t>(self.address.id), "}");
     return;
@@ -114,21 +114,6 @@ std::string TreeJson(const SupervisionNode& top) {
 }
 
 namespace internal {
-
-std::string QuotedJson(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&quoted, "\\u%04x", static_cast<unsigned>(c));
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
 
 absl::Status ValidateSupervisor(const SupervisorOptions& options) {
   if (options.strategy > Strategy::kRestForOne) {

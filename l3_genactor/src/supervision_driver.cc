@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/system.h"
+#include "bitactor/tracing/json_text.h"
 
 namespace bitactor::internal {
 namespace {
@@ -97,7 +98,7 @@ void SupervisionDriver::WriteTree(bool running) {
       absl::StrCat("{\"format\":\"bitactor tree 1\",\"pid\":", getpid(),
                    ",\"running\":", running ? "true" : "false",
                    ",\"written_ns\":", system_.fabric().shard(0).state().NowNanos(),
-                   ",\"tree\":", TreeJson(top), ",\"text\":", QuotedJson(TreeText(top)), "}\n");
+                   ",\"tree\":", TreeJson(top), ",\"text\":", JsonString(TreeText(top)), "}\n");
   const std::string aside = path_ + ".new";
   absl::StatusOr<std::unique_ptr<File>> file = files_->Open(aside, FileSystem::OpenMode::kCreate);
   if (!file.ok() || !(*file)->WriteAt(0, std::as_bytes(std::span(json))).ok()) return;

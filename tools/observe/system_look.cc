@@ -75,6 +75,7 @@ absl::StatusOr<SystemLook> LookAt(System& system, const std::string& stats_file)
     fabric.RunOnShard(i, [&] { LookAtShard(fabric.shard(i), look); });
   }
   look.restarts = system.restarts();
+  look.tree = system.Tree(kMaxTreeChildren);
   std::sort(look.actors.begin(), look.actors.end(),
             [](const ActorLook& a, const ActorLook& b) { return a.name < b.name; });
   return look;

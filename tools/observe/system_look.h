@@ -53,9 +53,11 @@ struct SystemLook {
   std::map<std::string_view, LatencyHistogram> latencies;  // by class
   std::vector<SpanRecord> spans;                           // the last kMaxSpans of each shard
   uint64_t restarts = 0;
+  SupervisionNode tree;  // at most kMaxTreeChildren of each supervisor
 };
 
 inline constexpr size_t kMaxActorPlaces = 2048;
+inline constexpr size_t kMaxTreeChildren = 200;
 inline constexpr size_t kMaxSpans = 1024;
 inline constexpr size_t kMaxBreakers = 256;  // of each shard
 

@@ -1,8 +1,10 @@
 #include "observe/system_views.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -34,6 +36,41 @@ Json Layer(const char* name, uint64_t messages, const char* latency,
   layer["p99_ns"] = histogram.count() != 0 ? Json(histogram.Percentile(99)) : Json();
   layer["more"] = std::move(more);
   return layer;
+}
+
+using ActorsByName = std::map<std::string_view, const ActorLook*>;
+
+Json WithActor(Json node, const ActorLook& actor) {
+  node["class"] = ShortName(actor.class_name);
+  node["shard"] = actor.shard;
+  return node;
+}
+
+// Those that it shows are taken out of `actors`, and actors are counted in `shown`.
+Json TreeNode(const SupervisionNode& node, ActorsByName& actors, size_t& shown) {
+  const ChildInfo& self = node.self;
+  Json json = {{"name", self.name},
+               {"state", node.gave_up ? "gave up" : ChildStateName(self.state)},
+               {"restarts", self.restarts}};
+  if (self.has_ended) json["last_exit"] = self.last_exit.ToString();
+  if (!self.is_supervisor) {
+    ++shown;
+    const auto found = actors.find(self.name);
+    if (found == actors.end()) return json;
+    json = WithActor(std::move(json), *found->second);
+    actors.erase(found);
+    return json;
+  }
+  json["strategy"] = StrategyName(node.strategy);
+  json["children"] = Json::array();
+  for (const SupervisionNode& child : node.children) {
+    if (shown < kMaxTreeNodes) json["children"].push_back(TreeNode(child, actors, shown));
+  }
+  if (node.children_left_out > 0) {
+    json["children"].push_back({{"name", absl::StrCat("and ", node.children_left_out, " more")},
+                                {"state", ChildStateName(ChildState::kRunning)}});
+  }
+  return json;
 }
 
 }  // namespace
@@ -95,19 +132,18 @@ std::string TreeJson(const SystemLook& look) {
       for (const MailboxStats& mailbox : shard.mailboxes) actors += mailbox.endpoints;
     }
   }
-  Json children = Json::array();
-  for (const ActorLook& actor : look.actors) {
-    if (children.size() == kMaxTreeNodes) break;
-    children.push_back({{"name", actor.name},
-                        {"state", actor.ended ? "ended" : "running"},
-                        {"class", ShortName(actor.class_name)},
-                        {"shard", actor.shard}});
+  ActorsByName unsupervised;
+  for (const ActorLook& actor : look.actors) unsupervised[actor.name] = &actor;
+  size_t shown = 0;
+  Json top = TreeNode(look.tree, unsupervised, shown);
+  for (const auto& [name, actor] : unsupervised) {
+    if (shown >= kMaxTreeNodes) break;
+    ++shown;
+    top["children"].push_back(WithActor(
+        {{"name", std::string(name)}, {"state", actor->ended ? "ended" : "running"}}, *actor));
   }
-  const size_t shown = children.size();
-  Json top = {{"name", "system"},
-              {"state", look.reading.state == WriterState::kRunning ? "running" : "stopped"},
-              {"restarts", look.restarts},
-              {"children", std::move(children)}};
+  if (look.reading.state != WriterState::kRunning) top["state"] = "stopped";
+  top["restarts"] = look.restarts;
   return Dump({{"time_ns", look.now_ns},
                {"actors", std::max<uint64_t>(actors, shown)},
                {"shown", shown},

@@ -148,9 +148,6 @@ std::string TreeJson(const SupervisionNode& top);
 
 namespace internal {
 
-// As a string of JSON.
-std::string QuotedJson(std::string_view text);
-
 // What is wrong with options, with the name of what OTP calls it.
 absl::Status ValidateSupervisor(const SupervisorOptions& options);
 absl::Status ValidateChild(std::string_view name, const ChildOptions& options,

@@ -9,6 +9,8 @@ namespace bitactor::internal {
 
 // Appends `text` with its quotes. Any bytes give valid JSON: what is no UTF-8 becomes U+FFFD.
 void AppendJsonString(std::string& out, std::string_view text);
+// The same alone.
+std::string JsonString(std::string_view text);
 
 }  // namespace bitactor::internal
 
