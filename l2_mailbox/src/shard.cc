@@ -21,6 +21,9 @@ constexpr int kMaxPasses = 16;
 // One in so many looks at all lanes; those between at the shard's own, if that has something.
 constexpr int kPassesPerLook = 4;
 
+// To seal and to check so many messages takes about a budget: it is charged to no handler.
+constexpr uint64_t kMeteredSends = 64;
+
 // An idle shard looks at the clock so rarely that it does not keep the next message waiting.
 constexpr uint32_t kIdleRoundsPerLook = 64;
 
@@ -82,7 +85,7 @@ void Shard::ReadClock() {
   const uint64_t start_ns = port_.now_ns();
   const uint64_t now_ns = state_->clock->ToNanos(now_cycles) + state_->wall_offset_ns;
   port_.SetNow(now_ns);
-  const BatchMeter::Batch batch = meter_.Close(now_cycles);
+  const BatchMeter::Batch batch = meter_.Close(now_cycles, /*watched=*/true);
   if (batch.dispatches == 0) return;
   const uint64_t each_ns = state_->clock->NanosIn(batch.cycles_each);
   const auto duration_ns =
@@ -91,15 +94,20 @@ void Shard::ReadClock() {
     SpanRecord& span = spans_.Latest(batch.dispatches - i);
     span.start_ns = start_ns + i * each_ns;
     span.duration_ns = duration_ns;
-    if (LatencyHistogram* const latency = timed_[i].latency) {
+    if (LatencyHistogram* const latency = timed_[i].endpoint->latency) {
       const uint64_t end_ns = start_ns + (i + 1) * each_ns;
       latency->Record(end_ns > timed_[i].stamp_ns ? end_ns - timed_[i].stamp_ns : 0);
     }
   }
-  if (batch.over && batch.dispatches == 1) [[unlikely]] {
-    SpanRecord& span = spans_.Latest(1);
-    if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
+  if (!batch.over) [[likely]]
+    return;
+  // Each of them may have been it, and will be metered alone for a while.
+  for (size_t i = 0; i < batch.dispatches; ++i) {
+    timed_[i].endpoint->alone_left = BatchMeter::kExactDispatches;
   }
+  if (batch.dispatches > 1) return;
+  SpanRecord& span = spans_.Latest(1);
+  if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
 }
 
 bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
@@ -291,7 +299,13 @@ size_t Shard::Poll() {
   };
   // What handlers send to this shard, and what needs a second look (CausalMerge), follows at once.
   int passes = 0;
+  uint64_t sent = port_.sent().Read();
   do {
+    const uint64_t sent_before = std::exchange(sent, port_.sent().Read());
+    if (sent - sent_before >= kMeteredSends) [[unlikely]] {
+      if (!meter_.empty()) ReadClock();
+      clock_is_fresh_ = false;
+    }
     port_.Publish();  // before this port's lanes are read again (M2)
     if (port_.congested() && !port_.FlushOverflow()) {
       // Nothing is dispatched while sends are held back, but room is made for the others, or two
@@ -488,8 +502,8 @@ void Shard::DrainBacklog() {
     taken_.Add(1);
     return;
   }
-  // A block is metered alone: what it takes has little to do with what other messages take.
-  if (block != nullptr && !meter_.empty()) ReadClock();
+  // Metered alone: blocks, which take as long as they are, and who may have been over the budget lately.
+  if ((block != nullptr || endpoint.alone_left != 0) && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -550,9 +564,13 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  timed_[meter_.size()] = {endpoint.latency, header.stamp_ns};
-  if (meter_.Add(endpoint.stats()) || block != nullptr)
-    ReadClock();  // its span gets its times there
+  timed_[meter_.size()] = {&endpoint, header.stamp_ns};
+  bool is_end = meter_.Add(endpoint.stats()) || block != nullptr;
+  if (endpoint.alone_left != 0) [[unlikely]] {
+    --endpoint.alone_left;
+    is_end = true;
+  }
+  if (is_end) ReadClock();  // its span gets its times there
   switch (outcome) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:

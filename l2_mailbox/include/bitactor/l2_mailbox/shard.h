@@ -253,9 +253,9 @@ class Shard final : public Poller {
   std::unique_ptr<HeldAnswers> held_answers_;  // null: at level process
   SpanRing spans_;
   BatchMeter meter_;
-  // Of each dispatch of the open batch: where its latency goes (null: nowhere), and since when.
+  // The dispatches of the open batch.
   struct Timed {
-    LatencyHistogram* latency;
+    Endpoint* endpoint;
     uint64_t stamp_ns;
   };
   std::array<Timed, BatchMeter::kMaxTogether> timed_{};
