@@ -19,12 +19,13 @@ constexpr uint64_t kBatch = 16;
 constexpr uint64_t kWarmUpMessages = 65'536;
 
 // One shard that this thread drives, with everything on; the journal only if `journal_dir` says so.
-absl::StatusOr<std::unique_ptr<Fabric>> StartFabric(const TickClock& clock,
-                                                    std::string journal_dir) {
+absl::StatusOr<std::unique_ptr<Fabric>> StartFabric(const TickClock& clock, std::string journal_dir,
+                                                    double sampling_ratio) {
   FabricOptions options;
   options.threads = false;
   options.clock = &clock;
   options.journal_dir = std::move(journal_dir);
+  options.sampling.ratio = sampling_ratio;
   return Fabric::Start(options);
 }
 
@@ -44,12 +45,12 @@ void Pump(Fabric& fabric, Port& port, Address store, uint64_t& handled, uint64_t
 }
 
 template <size_t kBytes>
-absl::StatusOr<Body> Way(const Context& context, bool durable) {
-  return [&context, durable](uint64_t operations) -> absl::StatusOr<Sample> {
+absl::StatusOr<Body> Way(const Context& context, bool durable, double sampling_ratio = 1) {
+  return [&context, durable, sampling_ratio](uint64_t operations) -> absl::StatusOr<Sample> {
     // A journal of its own for every run: it grows with every message and is removed afterwards.
     const std::string dir = durable ? absl::StrCat(context.work_dir, "/journal_", kBytes) : "";
     if (durable) std::filesystem::remove_all(dir);
-    auto fabric = StartFabric(context.clock, dir);
+    auto fabric = StartFabric(context.clock, dir, sampling_ratio);
     if (!fabric.ok()) return fabric.status();
     uint64_t handled = 0;
     uint64_t sum = 0;
@@ -136,6 +137,11 @@ void RegisterFabricRows(Registry& registry) {
   AddWays<16>(registry);
   AddWays<64>(registry);
   AddWays<128>(registry);
+  registry.Add(
+      {.name = "l2/volatile_unsampled/64",
+       .operations_max = 4'000'000,
+       .note = "as l2/volatile/64, of traces that are not sampled: no spans"},
+      [](const Context& context) { return Way<64>(context, false, /*sampling_ratio=*/0); });
 }
 
 }  // namespace bitactor::bench

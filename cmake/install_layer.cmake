@@ -12,7 +12,8 @@ function(bitactor_install_layer layer)
   set(target bitactor_${layer})
   install(TARGETS ${target} EXPORT ${target} COMPONENT ${layer}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILE_SET lone_headers DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   # One export set a layer: who asks for l1_core does not need what l3_genactor depends on.
   install(EXPORT ${target} COMPONENT ${layer} NAMESPACE bitactor::
     FILE ${layer}-targets.cmake DESTINATION ${BITACTOR_CMAKE_DIR})

@@ -34,6 +34,8 @@ const char* DeadLetterCauseName(DeadLetterCause cause) {
       return "not_durable";
     case DeadLetterCause::kShed:
       return "shed";
+    case DeadLetterCause::kCycle:
+      return "cycle";
   }
   return "unknown";
 }

@@ -143,11 +143,12 @@ absl::Status SyncRetainedJournals(FileSystem& files, const std::string& set_dir,
 absl::Status RemovedError(const std::string& dir, Position first, bool visits,
                           const absl::Status& not_used) {
   if (visits) {
-    return absl::DataLossError(absl::StrCat(
-        dir, ": what was journalled before position ", first.ToString(),
-        " was removed, and whoever starts this fabric reads every record "
-        "(FabricOptions::on_recovered): bring the segments back from a copy, or begin a new "
-        "journal"));
+    return absl::DataLossError(
+        absl::StrCat(dir, ": what was journalled before position ", first.ToString(),
+                     " was removed, and whoever starts this fabric reads every record "
+                     "(FabricOptions::on_recovered), for want of a snapshot of its own: bring the "
+                     "segments or the "
+                     "snapshots back from a copy, or begin a new journal"));
   }
   return absl::DataLossError(absl::StrCat(
       dir, ": what was journalled before position ", first.ToString(),
@@ -240,34 +241,46 @@ absl::StatusOr<DeliveryState> DeliveryState::FromBytes(std::span<const std::byte
 
 absl::StatusOr<DeliveryReport> ReadDeliveryState(
     FileSystem& files, const std::string& set_dir,
-    const std::function<void(const RecoveredFrame&)>& visit) {
+    const std::function<void(const RecoveredFrame&)>& visit,
+    const std::map<uint32_t, JournalPlace>& begin) {
   absl::StatusOr<std::vector<uint32_t>> journals = ListShardJournals(files, set_dir);
   if (!journals.ok()) return journals.status();
   if (journals->empty()) return NoJournalsError(set_dir);
   DeliveryReport report;
-  if (!visit) TakeSnapshot(files, set_dir, report);
+  if (!visit || !begin.empty()) TakeSnapshot(files, set_dir, report);
   for (const uint32_t journal : *journals) {
     const std::string dir = ShardJournalDir(set_dir, journal);
     absl::StatusOr<JournalReader> reader = JournalReader::Open(dir, files);
     if (!reader.ok()) return reader.status();
     const auto known = report.state.ends.find(journal);
     const bool is_known = known != report.state.ends.end();
-    const KnownEnd end = is_known ? known->second : KnownEnd{};
+    const auto place = begin.find(journal);
+    const bool visits_all = visit && place == begin.end();
+    const Position visit_from = place != begin.end() ? place->second.position : Position::Begin();
+    KnownEnd start = is_known ? known->second : KnownEnd{};
     bool at_known = is_known;  // it is read again, and was noted
+    // To note what was noted changes nothing.
+    if (visit && visit_from < start.last) {
+      start = {visit_from, visits_all ? 0 : place->second.boot, 0};
+      at_known = false;
+    }
     std::optional<Position> first;
     const absl::Status status =
-        ScanJournal(*reader, journal, end.last, end.boot, [&](const RecoveredFrame& recovered) {
-          if (std::exchange(at_known, false)) return true;
+        ScanJournal(*reader, journal, start.last, start.boot, [&](const RecoveredFrame& recovered) {
+          if (std::exchange(at_known, false)) {
+            if (visit && recovered.position >= visit_from) visit(recovered);
+            return true;
+          }
           if (!first.has_value()) first = recovered.position;
           ++report.records_read;
           report.state.Note(recovered);
-          if (visit) visit(recovered);
+          if (visit && recovered.position >= visit_from) visit(recovered);
           return true;
         });
     if (!status.ok()) return status;
     const Position second_segment(reader->segment_bytes() / kFrameUnitBytes);
-    if (!is_known && first.has_value() && *first >= second_segment) {
-      return RemovedError(dir, *first, visit != nullptr, report.not_used);
+    if ((!is_known || visits_all) && first.has_value() && *first >= second_segment) {
+      return RemovedError(dir, *first, visits_all, report.not_used);
     }
   }
   return report;

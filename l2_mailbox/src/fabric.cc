@@ -90,6 +90,11 @@ SendResult Sender::Forward(Address target, const Message& message) {
   return shard_.port().SendAnyBytes(envelope, message.bytes());
 }
 
+TraceContext Sender::trace_context() const {
+  const bool sampled = (cause_.frame().header.flags & kFlagUnsampled) == 0;
+  return shard_.state().trace_roots.ContextAt(cause_.trace(), cause_.span(), sampled);
+}
+
 Fabric::Fabric(FabricOptions options) : options_(std::move(options)) {}
 
 Fabric::~Fabric() { Stop().IgnoreError(); }
@@ -118,6 +123,9 @@ absl::Status Fabric::Validate() const {
   }
   if (!std::has_single_bit(options_.span_capacity)) {
     return OutOfRange("span_capacity", options_.span_capacity, "a power of two");
+  }
+  if (absl::Status status = internal::Sampler::Validate(options_.sampling); !status.ok()) {
+    return status;
   }
   if (options_.quarantine_frames < 1 || options_.quarantine_frames > kMaxQuarantineFrames) {
     return OutOfRange("quarantine_frames", options_.quarantine_frames, "1 to 1048576");
@@ -150,6 +158,7 @@ absl::Status Fabric::StartShards() {
   state_.on_dead_letter = options_.on_dead_letter;
   state_.overflow_limit_frames = options_.overflow_frames;
   state_.corruption_limit = options_.corruption_limit;
+  state_.sampler.Set(options_.sampling);
   state_.has_process_barrier = internal::HasProcessBarrier();
   absl::StatusOr<std::shared_ptr<internal::BlockPool>> blocks =
       internal::BlockPool::Make(options_.block_bytes);
@@ -261,8 +270,14 @@ absl::Status Fabric::OpenJournals() {
   if (group_ != nullptr) {
     if (absl::Status status = OpenAndCloseOthers(journal_options); !status.ok()) return status;
   }
+  std::map<uint32_t, JournalPlace> begin;
+  if (options_.recover_from) {
+    absl::StatusOr<std::map<uint32_t, JournalPlace>> places = options_.recover_from();
+    if (!places.ok()) return places.status();
+    begin = *std::move(places);
+  }
   absl::StatusOr<internal::DeliveryReport> report =
-      internal::ReadDeliveryState(files, options_.journal_dir, options_.on_recovered);
+      internal::ReadDeliveryState(files, options_.journal_dir, options_.on_recovered, begin);
   if (!report.ok()) return report.status();
   internal::DeliveryState& delivered = report->state;
   last_boot_ = delivered.last_boot;
@@ -281,6 +296,7 @@ absl::Status Fabric::OpenJournals() {
 void Fabric::AdoptName(const NameRecord& record) {
   MutexLock lock(&mutex_);
   names_[record.id] = record;
+  state_.sampler.NoteName(record.name_view(), record.id);
   id_of_name_[std::string(record.name_view())] = record.id;
   next_id_ = std::max(next_id_, record.id + 1);
 }
@@ -554,6 +570,27 @@ std::vector<SpanRecord> Fabric::Spans() {
   return spans;
 }
 
+void Fabric::ReadSpans(SpanCursor& cursor, std::vector<SpanRecord>& spans) {
+  constexpr size_t kSpansPerTask = 4096;  // 256 KiB: a shard copies that in some 30 us
+  cursor.positions.resize(state_.shards, 0);
+  for (uint32_t i = 0; i < state_.shards; ++i) {
+    // As many as there are now: whoever records faster than this reads must not keep it here.
+    uint64_t end = 0;
+    do {
+      const size_t before = spans.size();
+      spans.resize(before + kSpansPerTask);
+      size_t count = 0;
+      RunOnShard(i, [&] {
+        const SpanRing& ring = shards_[i]->spans();
+        if (end == 0) end = ring.recorded();
+        count = ring.ReadFrom(cursor.positions[i], std::span(spans).subspan(before),
+                              cursor.overwritten);
+      });
+      spans.resize(before + count);
+    } while (cursor.positions[i] < end);
+  }
+}
+
 std::vector<QuarantinedFrame> Fabric::Quarantined() const {
   std::vector<QuarantinedFrame> all;
   for (const auto& store : state_.quarantine) {
@@ -573,48 +610,6 @@ CorruptionReport Fabric::Corruption() const {
     report.ports.push_back({port, frames, state_.cut_off[port].load(std::memory_order_relaxed)});
   }
   return report;
-}
-
-absl::StatusOr<std::vector<RetentionReport>> Fabric::Retain(const RetentionOptions& options) {
-  MutexLock routing(&routing_mutex_);
-  if (options_.journal_dir.empty() || stopped()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("there are no records to remove: the fabric ",
-                     stopped() ? "has stopped" : "has no journals (FabricOptions::journal_dir)"));
-  }
-  if (options_.on_recovered) {
-    return absl::FailedPreconditionError(
-        "no record may be removed: this fabric's owner reads every one at the start "
-        "(FabricOptions::on_recovered)");
-  }
-  // What the snapshot knows of outlives what is removed, and a power loss takes none of it.
-  const auto make_durable = [this] {
-    absl::Status status;
-    if (group_ != nullptr) {
-      for (uint32_t i = 0; i < state_.shards; ++i) status.Update(WaitDurable(i));
-      return status;
-    }
-    // Also those of shards that earlier starts had.
-    FileSystem& files = *options_.journal.files;
-    absl::StatusOr<std::vector<uint32_t>> shards = ListShardJournals(files, options_.journal_dir);
-    if (!shards.ok()) return shards.status();
-    for (const uint32_t shard : *shards) {
-      status.Update(SyncSegments(ShardJournalDir(options_.journal_dir, shard), files));
-    }
-    return status;
-  };
-  absl::StatusOr<internal::DeliveryReport> saved = internal::SaveDeliveryState(
-      *options_.journal.files, options_.journal_dir, /*at_least=*/1, make_durable);
-  if (!saved.ok()) return saved.status();
-  std::vector<RetentionReport> reports;
-  for (auto& shard : shards_) {
-    RetentionOptions of_shard = options;
-    of_shard.keep_from = std::min(options.keep_from, saved->state.ends[shard->index()].last);
-    absl::StatusOr<RetentionReport> report = shard->journal()->Retain(of_shard);
-    if (!report.ok()) return report.status();
-    reports.push_back(*report);
-  }
-  return reports;
 }
 
 absl::Status Fabric::Stop() {

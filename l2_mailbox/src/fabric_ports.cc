@@ -8,7 +8,7 @@
 namespace bitactor {
 namespace {
 
-constexpr size_t kReplySlots = 256;
+using internal::kReplySlots;
 
 }  // namespace
 

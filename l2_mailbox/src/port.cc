@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "bitactor/l2_mailbox/block_frame.h"
 #include "bitactor/l2_mailbox/fabric.h"
 #include "bitactor/l2_mailbox/system_records.h"
 
@@ -14,6 +15,8 @@ namespace {
 constexpr int kLooksPerYield = 256;
 // After so many rounds in which no shard did anything, none will before somebody else acts.
 constexpr int kIdleRounds = 4;
+// No call has this id, and no other frame names it.
+constexpr uint64_t kNoCall = ~uint64_t{0};
 
 absl::Status ClosedError() {
   return absl::UnavailableError(
@@ -47,6 +50,8 @@ Port& Port::operator=(Port&& other) noexcept {
   std::swap(resuming_, other.resuming_);
   std::swap(named_sequence_, other.named_sequence_);
   std::swap(late_replies_, other.late_replies_);
+  std::swap(open_calls_, other.open_calls_);
+  std::swap(unanswered_, other.unanswered_);
   std::swap(unknown_id_, other.unknown_id_);
   owner_.Reset();
   other.owner_.Reset();
@@ -97,6 +102,20 @@ bool Port::BeginBurst() {
   in_burst_ = true;
   core_->SetNow(state.NowNanos());
   return true;
+}
+
+void Port::BeginTrace(internal::Envelope& envelope) {
+  internal::FabricState& state = core_->state();
+  bool sampled = true;
+  if (TraceScope* const scope = TraceScope::Current()) {
+    scope->NoteIn(state.trace_roots);
+    envelope.trace = scope->trace();
+    envelope.parent_span = scope->root().context.parent_id;
+    sampled = scope->root().context.sampled;
+  } else {
+    sampled = state.sampler.Takes(envelope.trace, static_cast<uint32_t>(envelope.target.id));
+  }
+  if (!sampled) envelope.flags |= kFlagUnsampled;
 }
 
 uint64_t Port::NowNanos() const { return fabric_->clock().NowNanos(); }
@@ -153,33 +172,88 @@ absl::Status Port::BeginCall(internal::Envelope& envelope, Address target, uint3
   return begun == SendResult::kCutOff ? CutOffError() : absl::OkStatus();
 }
 
-absl::StatusOr<Frame> Port::FinishCall(SendResult result, uint64_t message_id,
-                                       uint64_t timeout_ns) {
-  absl::StatusOr<Frame> answer = FinishSend(result, message_id, timeout_ns);
-  if (answer.ok() && (answer->header.flags & kFlagError) != 0) {
-    return Message(*answer).As<ErrorReply>().ToStatus();
-  }
-  return answer;
+absl::Status Port::ErrorOf(const absl::StatusOr<Answer>& answer) {
+  if (!answer.ok()) return answer.status();
+  if ((answer->frame.header.flags & kFlagError) == 0) return absl::OkStatus();
+  return Message(answer->frame).As<ErrorReply>().ToStatus();
 }
 
-absl::StatusOr<Frame> Port::FinishSend(SendResult result, uint64_t message_id,
-                                       uint64_t timeout_ns) {
+absl::StatusOr<Frame> Port::FrameOf(const absl::StatusOr<Answer>& answer) {
+  if (absl::Status error = ErrorOf(answer); !error.ok()) return error;
+  if (answer->block.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the answer has ", answer->bytes().size(),
+                     " bytes, more than a frame: ask for it with CallWith() or StartCall()"));
+  }
+  return answer->frame;
+}
+
+absl::Status Port::PublishCall(SendResult result) {
   core_->Publish();  // and no waiting for room: that counts by the timeout
   in_burst_ = false;
-  if (result == SendResult::kMailboxFull) {
+  if (result == SendResult::kMailboxFull || result == SendResult::kNoBlock) {
     return absl::ResourceExhaustedError(SendResultName(result));
   }
   if (result != SendResult::kOk) {
     return absl::UnavailableError(
         absl::StrCat("the request was not sent: ", SendResultName(result)));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Answer> Port::FinishSend(SendResult result, uint64_t message_id,
+                                        uint64_t timeout_ns) {
+  if (absl::Status status = PublishCall(result); !status.ok()) return status;
   return AwaitAnswer(message_id, timeout_ns);
 }
 
-absl::StatusOr<Frame> Port::AwaitAnswer(uint64_t message_id, uint64_t timeout_ns) {
+bool Port::IsAnswered(uint64_t call_id) {
+  BITACTOR_DCHECK(owner_.IsCaller());
+  Answer unused;
+  TakeReply(kNoCall, unused);
+  const auto call = open_calls_.find(call_id);
+  return call != open_calls_.end() && call->second.has_value();
+}
+
+absl::Status Port::RoomForOpenCall() {
+  if (unanswered_ < kMaxOpenCalls) [[likely]]
+    return absl::OkStatus();
+  Answer unused;
+  TakeReply(kNoCall, unused);
+  if (unanswered_ < kMaxOpenCalls) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      unanswered_, " calls of this port are open, and no more may be: finish or abandon some"));
+}
+
+void Port::NoteOpenCall(uint64_t call_id) {
+  open_calls_[call_id];
+  ++unanswered_;
+}
+
+void Port::AbandonCall(uint64_t call_id) {
+  const auto call = open_calls_.find(call_id);
+  if (call == open_calls_.end()) return;
+  if (!call->second.has_value()) --unanswered_;
+  open_calls_.erase(call);
+}
+
+absl::StatusOr<Answer> Port::FinishCall(uint64_t call_id, uint64_t timeout_ns) {
+  BITACTOR_DCHECK(owner_.IsCaller());
+  const auto call = open_calls_.find(call_id);
+  BITACTOR_CHECK(call != open_calls_.end());
+  std::optional<Answer> kept = std::move(call->second);
+  AbandonCall(call_id);
+  absl::StatusOr<Answer> answer =
+      kept.has_value() ? *std::move(kept) : AwaitAnswer(call_id, timeout_ns);
+  if (kept.has_value()) core_->Observe(answer->frame.header.stamp_ns);
+  if (absl::Status error = ErrorOf(answer); !error.ok()) return error;
+  return answer;
+}
+
+absl::StatusOr<Answer> Port::AwaitAnswer(uint64_t message_id, uint64_t timeout_ns) {
   const TickClock& clock = fabric_->clock();
   const uint64_t start_ns = clock.NowNanos();
-  Frame reply;
+  Answer reply;
   int looks = 0;
   int idle_rounds = 0;
   while (!TakeReply(message_id, reply)) {
@@ -200,7 +274,7 @@ absl::StatusOr<Frame> Port::AwaitAnswer(uint64_t message_id, uint64_t timeout_ns
     }
     std::this_thread::yield();
   }
-  core_->Observe(reply.header.stamp_ns);
+  core_->Observe(reply.frame.header.stamp_ns);
   return reply;
 }
 
@@ -231,17 +305,17 @@ absl::Status Port::BeginDurable(internal::Envelope& envelope, Address target, ui
     default:
       break;
   }
-  envelope.flags = kFlagAcknowledge;
+  envelope.flags |= kFlagAcknowledge;
   envelope.correlation_id = core_->id();  // a named port sends as its name, which is no port
   return absl::OkStatus();
 }
 
 absl::StatusOr<Place> Port::FinishDurable(SendResult result, uint64_t message_id,
                                           uint64_t timeout_ns) {
-  const absl::StatusOr<Frame> answer = FinishSend(result, message_id, timeout_ns);
+  const absl::StatusOr<Answer> answer = FinishSend(result, message_id, timeout_ns);
   unknown_id_ = result == SendResult::kOk ? message_id : 0;
   if (!answer.ok()) return answer.status();
-  const Message message(*answer);
+  const Message message(answer->frame);
   if (!message.Is<ErrorReply>() && !message.Is<internal::Acknowledgement>()) {
     return absl::InternalError(
         "the handler answered a message that is no call; AwaitDurable() waits for what was asked");
@@ -263,7 +337,7 @@ absl::StatusOr<Place> Port::AwaitDurable(uint64_t timeout_ns) {
   return FinishDurable(SendResult::kOk, unknown_id_, timeout_ns);
 }
 
-bool Port::TakeReply(uint64_t message_id, Frame& reply) {
+bool Port::TakeReply(uint64_t message_id, Answer& reply) {
   for (uint32_t shard = 0; shard < replies_->from_shard.size(); ++shard) {
     SpscLane<Frame>* const lane = replies_->from_shard[shard].get();
     const uint64_t tail = lane->ReadTail();
@@ -271,19 +345,43 @@ bool Port::TakeReply(uint64_t message_id, Frame& reply) {
       Frame& frame = lane->At(index);
       const FrameFault fault = CheckFrame(frame.header);
       const bool sound = fault == FrameFault::kOk;
-      const bool wanted = sound && frame.header.correlation_id == message_id;
-      if (wanted) internal::FrameQueue::CopyFrame(reply, frame);
+      bool wanted = sound && frame.header.correlation_id == message_id;
       if (!sound) {
         fabric_->state().Quarantine(internal::LaneFaultOf(fault), {shard, 0}, shard, core_->index(),
                                     frame);
+      } else if (wanted) {
+        wanted = TakeFrame(frame, shard, reply);
+      } else if (const auto open = open_calls_.find(frame.header.correlation_id);
+                 open != open_calls_.end() && !open->second.has_value()) {
+        if (TakeFrame(frame, shard, open->second.emplace())) {
+          --unanswered_;
+        } else {
+          open->second.reset();
+        }
+      } else {
+        internal::DropBlock(*fabric_->state().blocks, frame);
+        ++late_replies_;
       }
       lane->Release(index + 1);
       if (sound) core_->CountRead();
       if (wanted) return true;
-      if (sound) ++late_replies_;
     }
   }
   return false;
+}
+
+bool Port::TakeFrame(const Frame& frame, uint32_t shard, Answer& answer) {
+  answer.block = {};
+  if (internal::HasBlock(frame.header)) [[unlikely]] {
+    answer.block = internal::TakeBlock(fabric_->state().blocks, frame);
+    if (!internal::IsSound(answer.block, frame)) {
+      answer.block = {};
+      fabric_->state().Quarantine(LaneFault::kBlock, {shard, 0}, shard, core_->index(), frame);
+      return false;
+    }
+  }
+  internal::FrameQueue::CopyFrame(answer.frame, frame);
+  return true;
 }
 
 }  // namespace bitactor

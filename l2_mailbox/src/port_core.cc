@@ -87,7 +87,9 @@ SendResult PortCore::Room(ActorId target) {
 
 SendResult PortCore::SendBlock(Envelope envelope, SharedBlock block) {
   BITACTOR_CHECK(block.IsIn(*state_->blocks));
-  if (IsPort(envelope.target.id)) return Refuse(SendResult::kTooLong, envelope);
+  if (IsPort(envelope.target.id) && envelope.kind != FrameKind::kReply) {
+    return Refuse(SendResult::kTooLong, envelope);  // nobody there reads anything but answers
+  }
   const std::span<const std::byte> bytes = block.bytes();
   const BlockNote note{.handle = block.handle(),
                        .size_bytes = static_cast<uint32_t>(bytes.size()),
@@ -100,14 +102,29 @@ SendResult PortCore::SendBlock(Envelope envelope, SharedBlock block) {
 }
 
 SendResult PortCore::SendAnyBytes(const Envelope& envelope, std::span<const std::byte> bytes) {
-  if (bytes.size() <= kMaxPayloadBytes) return SendBytes(envelope, bytes.data(), bytes.size());
-  absl::StatusOr<Block> block = Block::Make(state_->blocks, bytes.size());
+  return SendWritten(
+      envelope, bytes.size(),
+      [](const void* from, std::span<std::byte> to) {
+        std::memcpy(to.data(), static_cast<const std::span<const std::byte>*>(from)->data(),
+                    to.size());
+      },
+      &bytes);
+}
+
+SendResult PortCore::SendWritten(const Envelope& envelope, size_t size_bytes, Writer write,
+                                 const void* value) {
+  if (size_bytes <= kMaxPayloadBytes) {
+    std::byte bytes[kMaxPayloadBytes];
+    if (size_bytes > 0) write(value, {bytes, size_bytes});
+    return SendBytes(envelope, bytes, size_bytes);
+  }
+  absl::StatusOr<Block> block = Block::Make(state_->blocks, size_bytes);
   if (!block.ok()) {
     return Refuse(
         absl::IsResourceExhausted(block.status()) ? SendResult::kNoBlock : SendResult::kTooLong,
         envelope);
   }
-  std::memcpy(block->bytes().data(), bytes.data(), bytes.size());
+  write(value, block->bytes());
   return SendBlock(envelope, block->Seal());
 }
 
@@ -185,7 +202,9 @@ bool PortCore::MoveOverflow() {
     }
     if (is_answer) {
       if (!HasRoomForAnswer()) return false;
-      GiveAnswer(overflow_.Front());
+      if (GiveAnswer(overflow_.Front()) != SendResult::kOk) {
+        DropBlock(*state_->blocks, overflow_.Front());
+      }
       overflow_.PopFront();
       ++overflow_gone_;
       continue;
@@ -243,7 +262,9 @@ SendResult PortCore::GiveAnswer(const Frame& answer) {
 size_t PortCore::GiveDurableAnswers() {
   size_t given = 0;
   for (; held_answers_->FrontMayGo(); held_answers_->PopFront(), ++given) {
-    PutAnswer(held_answers_->Front());
+    if (PutAnswer(held_answers_->Front()) != SendResult::kOk) {
+      DropBlock(*state_->blocks, held_answers_->Front());
+    }
   }
   return given;
 }
@@ -256,6 +277,7 @@ size_t PortCore::RefuseHeldAnswers() {
   for (; !held_answers_->empty(); held_answers_->PopFront(), ++refused) {
     const Frame& held = held_answers_->Front();
     state_->dead_letters.Add(DeadLetterCause::kNotDurable, index_, held);
+    DropBlock(*state_->blocks, held);
     Envelope envelope;
     envelope.kind = FrameKind::kReply;
     envelope.flags = kFlagError;

@@ -90,24 +90,76 @@ void Shard::ReadClock() {
   const uint64_t each_ns = state_->clock->NanosIn(batch.cycles_each);
   const auto duration_ns =
       static_cast<uint32_t>(std::min<uint64_t>(each_ns, std::numeric_limits<uint32_t>::max()));
+  if (batch.over) [[unlikely]] {
+    // Each of them may have been it, and will be metered alone for a while.
+    for (size_t i = 0; i < batch.dispatches; ++i) {
+      timed_[i].endpoint->alone_left = BatchMeter::kExactDispatches;
+    }
+  }
+  if (irregular_batch_) [[unlikely]]
+    return CloseIrregularBatch(batch, start_ns, each_ns, duration_ns);
   for (size_t i = 0; i < batch.dispatches; ++i) {
     SpanRecord& span = spans_.Latest(batch.dispatches - i);
     span.start_ns = start_ns + i * each_ns;
     span.duration_ns = duration_ns;
-    if (LatencyHistogram* const latency = timed_[i].endpoint->latency) {
-      const uint64_t end_ns = start_ns + (i + 1) * each_ns;
-      latency->Record(end_ns > timed_[i].stamp_ns ? end_ns - timed_[i].stamp_ns : 0);
+    timed_[i].EndedAt(start_ns + (i + 1) * each_ns);
+  }
+  if (batch.over && batch.dispatches == 1) [[unlikely]] {
+    SpanRecord& span = spans_.Latest(1);
+    if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
+  }
+}
+
+void Shard::CloseIrregularBatch(const BatchMeter::Batch& batch, uint64_t start_ns, uint64_t each_ns,
+                                uint32_t duration_ns) {
+  irregular_batch_ = false;
+  const uint32_t without_span = std::exchange(without_span_, 0);
+  uint64_t nth = 0;
+  for (size_t i = batch.dispatches; i-- > 0;) {
+    if ((without_span >> i & 1) != 0) continue;
+    SpanRecord& span = spans_.Latest(++nth);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+    if (batch.over && batch.dispatches == 1 && span.outcome == SpanOutcome::kOk) {
+      span.outcome = SpanOutcome::kOverrun;
     }
   }
-  if (!batch.over) [[likely]]
-    return;
-  // Each of them may have been it, and will be metered alone for a while.
   for (size_t i = 0; i < batch.dispatches; ++i) {
-    timed_[i].endpoint->alone_left = BatchMeter::kExactDispatches;
+    const uint64_t taken_ns = timed_[i].EndedAt(start_ns + (i + 1) * each_ns);
+    if ((without_span >> i & 1) == 0 || taken_ns <= state_->sampler.slow_ns()) continue;
+    const bool is_overrun = batch.over && batch.dispatches == 1;
+    SpanRecord span = SpanOf(unsampled_[i], is_overrun ? SpanOutcome::kOverrun : SpanOutcome::kOk);
+    span.start_ns = start_ns + i * each_ns;
+    span.duration_ns = duration_ns;
+    spans_.Record(span);
   }
-  if (batch.dispatches > 1) return;
-  SpanRecord& span = spans_.Latest(1);
-  if (span.outcome == SpanOutcome::kOk) span.outcome = SpanOutcome::kOverrun;
+  for (const SpanRecord& span : late_spans_) spans_.Record(span);
+  late_spans_.clear();
+}
+
+SpanRecord Shard::SpanOf(const FrameHeader& header, SpanOutcome outcome) const {
+  return {.trace = header.trace,
+          .span = SpanIdOf(header.source, header.message_id),
+          .parent_span = header.parent_span,
+          .sent_ns = header.stamp_ns,
+          .start_ns = std::max(port_.now_ns(), header.stamp_ns),
+          .source = header.source,
+          .target = header.target,
+          .type = header.type,
+          .shard = static_cast<uint16_t>(index_),
+          .kind = static_cast<uint8_t>(header.kind),
+          .outcome = outcome};
+}
+
+void Shard::RecordDeadLetter(const FrameHeader& header) {
+  const SpanRecord span = SpanOf(header, SpanOutcome::kDeadLettered);
+  if (meter_.empty()) {
+    spans_.Record(span);
+    return;
+  }
+  // The spans of the open batch have to be the last ones until it is closed.
+  irregular_batch_ = true;
+  late_spans_.push_back(span);
 }
 
 bool Shard::JournalSystemRecord(uint32_t type, uint32_t target, const void* payload,
@@ -373,7 +425,7 @@ bool Shard::Deliver(Frame& frame) {
   }
   if (MustWait(*endpoint, frame.header.kind)) [[unlikely]] {
     Hold(*endpoint, frame);
-    return true;
+    return !port_.congested();
   }
   Dispatch(*endpoint, frame);
   if (!endpoint->removed && !endpoint->held().empty()) [[unlikely]]
@@ -450,6 +502,13 @@ bool Shard::DeliverArrived(size_t& left) {
   }
   port_.Publish();  // before lanes are read again (M2)
   return arrived_.empty() && go_on;
+}
+
+void Shard::VisitWaiting(const std::function<void(const Frame&)>& visit) {
+  port_.VisitHeldBack(visit);
+  for (const auto& lane : merge_.lanes()) lane->VisitWaiting(visit);
+  for (size_t i = 0; i < arrived_.size(); ++i) visit(arrived_.At(i));
+  endpoints_.ForEach([&](Endpoint& endpoint) { endpoint.held().ForEach(visit); });
 }
 
 TakenMark Shard::Mark() const {
@@ -541,6 +600,17 @@ void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Positio
   port_.Send(reply, Acknowledgement{.position = position.value(), .shard = index_});
 }
 
+[[gnu::always_inline]] inline void Shard::Meter(Endpoint& endpoint, const FrameHeader& header,
+                                                bool alone) {
+  timed_[meter_.size()] = {&endpoint, header.stamp_ns};
+  bool is_end = meter_.Add(endpoint.stats()) || alone;
+  if (endpoint.alone_left != 0) [[unlikely]] {
+    --endpoint.alone_left;
+    is_end = true;
+  }
+  if (is_end) ReadClock();  // its span gets its times there
+}
+
 inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                         SharedBlock* block) {
   const FrameHeader& header = frame.header;
@@ -552,6 +622,10 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                     ? endpoint.Handle(frame, *this)
                                     : endpoint.HandleBlock(frame, block->bytes(), *this);
 
+  const bool leaves_span = (header.flags & kFlagUnsampled) == 0 || MustLeaveSpan(header, outcome);
+  if (!leaves_span) [[unlikely]] {
+    return FinishWithoutSpan(endpoint, frame, block);
+  }
   SpanRecord& span = spans_.Next();
   span.trace = header.trace;
   span.span = span_id;
@@ -564,13 +638,7 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  timed_[meter_.size()] = {&endpoint, header.stamp_ns};
-  bool is_end = meter_.Add(endpoint.stats()) || block != nullptr;
-  if (endpoint.alone_left != 0) [[unlikely]] {
-    --endpoint.alone_left;
-    is_end = true;
-  }
-  if (is_end) ReadClock();  // its span gets its times there
+  Meter(endpoint, header, block != nullptr);
   switch (outcome) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:
@@ -586,6 +654,17 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   if (block != nullptr) *block = {};
   taken_.Add(1);
   return outcome;
+}
+
+HandleOutcome Shard::FinishWithoutSpan(Endpoint& endpoint, const Frame& frame, SharedBlock* block) {
+  without_span_ |= 1u << meter_.size();
+  irregular_batch_ = true;
+  unsampled_[meter_.size()] = frame.header;
+  Meter(endpoint, frame.header, block != nullptr);
+  delivered_.Add(1);
+  if (block != nullptr) *block = {};
+  taken_.Add(1);
+  return HandleOutcome::kDone;
 }
 
 void Shard::Dispatch(Endpoint& endpoint, const Frame& frame) {
@@ -626,15 +705,30 @@ void Shard::End(const Frame& frame) {
   taken_.Add(1);
 }
 
-void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
+void Shard::CountDeadLetter(DeadLetterCause cause, const Frame& frame) {
   state_->dead_letters.Add(cause, index_, frame);
   if (stats_ != nullptr) stats_->CountRefusal(ActorId{frame.header.target});
+  // What was handled has its span.
+  if (cause != DeadLetterCause::kHandlerFailed && cause != DeadLetterCause::kUnhandled) {
+    RecordDeadLetter(frame.header);
+  }
   port_.Observe(frame.header.stamp_ns);  // before anybody answers it (M1)
   if (state_->on_dead_letter) state_->on_dead_letter(*this, cause, frame);
+}
+
+void Shard::AnswerError(const Frame& frame, const absl::Status& status) {
+  Envelope reply = AnswerTo(frame);
+  reply.flags |= kFlagError;
+  reply.type = TypeId<ErrorReply>();
+  port_.Send(reply, ErrorReply::Of(status));
+}
+
+void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
+  CountDeadLetter(cause, frame);
   const bool awaited = (frame.header.flags & kFlagAcknowledge) != 0;
   if (frame.header.kind != FrameKind::kCall && !awaited) return;
   // Every call is answered: its caller learns at once that nobody will.
-  const auto status = [&]() -> absl::Status {
+  AnswerError(frame, [&]() -> absl::Status {
     const char* name = DeadLetterCauseName(cause);
     switch (cause) {
       case DeadLetterCause::kExpired:
@@ -652,11 +746,7 @@ void Shard::DeadLetterFrame(DeadLetterCause cause, const Frame& frame) {
       default:
         return absl::NotFoundError(name);
     }
-  }();
-  Envelope reply = AnswerTo(frame);
-  reply.flags = kFlagError;
-  reply.type = TypeId<ErrorReply>();
-  port_.Send(reply, ErrorReply::Of(status));
+  }());
 }
 
 // To who called, or to the port that waits.
@@ -669,6 +759,7 @@ Envelope Shard::AnswerTo(const Frame& frame) {
       ActorId{awaited ? static_cast<uint32_t>(frame.header.correlation_id) : frame.header.source};
   reply.message_id = port_.NextMessageId();
   reply.correlation_id = frame.header.message_id;
+  reply.flags = frame.header.flags & kFlagUnsampled;
   reply.trace = frame.header.trace;
   reply.parent_span = SpanIdOf(frame.header.source, frame.header.message_id);
   return reply;

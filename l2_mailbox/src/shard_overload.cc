@@ -5,6 +5,11 @@
 namespace bitactor::internal {
 
 void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
+  if ((frame.header.flags & kFlagSignal) != 0 && endpoint.ActsAtOnce(frame)) {
+    Dispatch(endpoint, frame);
+    if (!endpoint.removed && !endpoint.held().empty()) DrainHeld(endpoint);
+    return;
+  }
   if (IsOrdinary(frame.header) && endpoint.held().size() >= endpoint.capacity_frames &&
       !MakeRoom(endpoint, frame)) {
     return;
@@ -12,6 +17,7 @@ void Shard::Hold(Endpoint& endpoint, const Frame& frame) {
   endpoint.held().PushBack(frame);
   ++held_frames_;
   PublishCredit(endpoint);
+  if (frame.header.kind == FrameKind::kCall) endpoint.OnCallHeld(frame, *this);
 }
 
 bool Shard::MakeRoom(Endpoint& endpoint, const Frame& arriving) {
@@ -33,6 +39,20 @@ bool Shard::MakeRoom(Endpoint& endpoint, const Frame& arriving) {
   DeadLetterFrame(DeadLetterCause::kShed, shed);
   End(shed);
   return !arriving_is_first;
+}
+
+bool Shard::RefuseHeldCall(Endpoint& endpoint, uint32_t source, uint64_t message_id,
+                           DeadLetterCause cause, const absl::Status& answer) {
+  const std::optional<MailboxQueue::Place> place = endpoint.held().Find(source, message_id);
+  if (!place.has_value()) return false;
+  const Frame frame = endpoint.held().At(*place);
+  endpoint.held().Erase(*place);
+  --held_frames_;
+  CountDeadLetter(cause, frame);
+  AnswerError(frame, answer);
+  End(frame);
+  PublishCredit(endpoint);
+  return true;
 }
 
 void Shard::PublishCredit(Endpoint& endpoint) {

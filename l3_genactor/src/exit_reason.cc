@@ -37,6 +37,8 @@ std::string ExitReason::ToString() const {
       return "shutdown: " + std::string(text());
     case Kind::kKill:
       return "kill";
+    case Kind::kKilled:
+      return "killed";
     case Kind::kError: {
       std::string words = "error " + absl::StatusCodeToString(code());
       if (!text().empty()) words.append(": ").append(text());

@@ -2,21 +2,30 @@
 
 #include <algorithm>
 #include <cstring>
-#include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "bitactor/l1_core/type_name.h"
 #include "bitactor/l2_mailbox/system_records.h"
 
 namespace bitactor {
 
 namespace internal {
 
+void Recovery::BeginWith(const ActorSnapshots& actors) {
+  for (const auto& [id, snapshot] : actors) {
+    histories_[id] = std::make_unique<ActorHistory>();
+    histories_[id]->base = snapshot;
+  }
+}
+
 void Recovery::Note(const RecoveredFrame& recovered) {
   const FrameHeader& header = recovered.frame.header;
   if (header.target == 0 || IsPort(ActorId{header.target})) return;
   std::unique_ptr<ActorHistory>& history = histories_[header.target];
   if (history == nullptr) history = std::make_unique<ActorHistory>();
-  history->frames.push_back({recovered.boot, recovered.journal, recovered.position});
+  const FrameRef at{recovered.boot, recovered.journal, recovered.position};
+  if (history->base != nullptr && at < history->base->at) return;
+  history->frames.push_back(at);
   if (header.kind == FrameKind::kSystem && header.type == TypeId<CrashRecord>()) {
     CrashRecord record;
     std::memcpy(&record, recovered.frame.payload, sizeof(record));
@@ -28,11 +37,7 @@ void Recovery::Note(const RecoveredFrame& recovered) {
 
 void Recovery::Finish() {
   for (auto& [id, history] : histories_) {
-    std::stable_sort(history->frames.begin(), history->frames.end(),
-                     [](const FrameRef& a, const FrameRef& b) {
-                       return std::tuple(a.boot, a.journal, a.position) <
-                              std::tuple(b.boot, b.journal, b.position);
-                     });
+    std::sort(history->frames.begin(), history->frames.end());
   }
 }
 
@@ -41,7 +46,7 @@ ActorHistory* Recovery::HistoryOf(ActorId id) {
   return found != histories_.end() ? found->second.get() : nullptr;
 }
 
-absl::StatusOr<Frame> Recovery::Reader::Read(const FrameRef& ref) {
+absl::StatusOr<const Record*> Recovery::Reader::Read(const FrameRef& ref) {
   std::unique_ptr<History>& history = histories_[ref.journal];
   if (history == nullptr) {
     absl::StatusOr<JournalReader> reader =
@@ -52,7 +57,7 @@ absl::StatusOr<Frame> Recovery::Reader::Read(const FrameRef& ref) {
     history->Seek(ref.position);
   }
   const Record* record = history->Next();
-  if (record != nullptr && record->position() == ref.position) return record->frame();
+  if (record != nullptr && record->position() == ref.position) return record;
   if (!history->status().ok()) return history->status();
   return absl::DataLossError(absl::StrCat(ShardJournalDir(set_dir_, ref.journal), ": position ",
                                           ref.position.ToString(),

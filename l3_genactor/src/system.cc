@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "bitactor/l3_genactor/digest.h"
+#include "bitactor/l3_genactor/link.h"
 
 namespace bitactor {
 
@@ -18,6 +19,8 @@ using internal::Endpoint;
 using internal::ShardRuntime;
 
 namespace {
+
+constexpr size_t kPoisonedKept = 256;
 
 // The systems that are alive, so that a thread which ends knows whether its ports still exist.
 struct LiveSystems {
@@ -57,7 +60,10 @@ struct ThreadPorts {
   }
 };
 
-System::System() : uid_(NextUid()) {}
+System::System(const SystemOptions& options)
+    : uid_(NextUid()),
+      shutdown_within_(options.shutdown_within),
+      supervision_(this, options.seed) {}
 
 System::~System() {
   {
@@ -68,49 +74,53 @@ System::~System() {
 }
 
 absl::StatusOr<std::unique_ptr<System>> System::Start(SystemOptions options) {
-  std::unique_ptr<System> system(new System);
+  std::unique_ptr<System> system(new System(options));
   system->files_ = options.fabric.journal.files;
   system->journal_dir_ = options.durable;
   FabricOptions fabric = std::move(options.fabric);
   fabric.shards = options.shards;
   fabric.journal_dir = options.durable;
+  system->snapshot_every_ = options.snapshot_every;
+  if (!system->journal_dir_.empty()) system->digest_every_ = options.digest_every;
+  fabric.recover_from = [&]() -> absl::StatusOr<std::map<uint32_t, JournalPlace>> {
+    if (!options.from_snapshots) return std::map<uint32_t, JournalPlace>();
+    system->found_ = internal::FindSnapshot(*system->files_, system->journal_dir_);
+    if (!system->found_.snapshot.has_value()) return std::map<uint32_t, JournalPlace>();
+    system->recovery_.BeginWith(std::exchange(system->found_.snapshot->actors, {}));
+    return system->found_.snapshot->need_from;
+  };
   fabric.on_recovered = [&system](const RecoveredFrame& recovered) {
     ++system->recovered_frames_;
     system->recovery_.Note(recovered);
   };
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
+  std::string tree_file = std::move(options.tree_file);
+  if (tree_file.empty() && !options.durable.empty()) tree_file = JoinPath(options.durable, "tree");
+  if (!tree_file.empty()) system->supervision_.PublishTo(system->files_, std::move(tree_file));
+  if (!system->journal_dir_.empty()) {
+    system->snapshotter_ = std::make_unique<internal::Snapshotter>(
+        system.get(), system->files_, system->journal_dir_, system->found_, options.keep_history);
+    for (uint32_t i = 0; i < system->fabric_->shards(); ++i) {
+      system->fabric_->RunOnShard(
+          i, [&] { system->runtimes_[i]->SnapshotEvery(options.snapshot_every); });
+    }
+  }
   return system;
 }
 
 absl::StatusOr<std::unique_ptr<System>> System::Replay(const ReplaySpec& spec) {
-  std::unique_ptr<System> system(new System);
+  std::unique_ptr<System> system(new System(SystemOptions{}));
   system->replaying_ = true;
   system->files_ = spec.files;
   system->journal_dir_ = spec.journal_dir;
-  std::optional<internal::Cut> cut;
-  if (spec.until.has_value()) {
-    absl::StatusOr<internal::Cut> at =
-        internal::Cut::At(*spec.files, spec.journal_dir, *spec.until);
-    if (!at.ok()) return at.status();
-    cut = *at;
-  }
-  std::vector<internal::NameRecord> names;
-  const absl::Status scanned =
-      ScanJournals(*spec.files, spec.journal_dir, [&](const RecoveredFrame& recovered) {
-        if (cut.has_value() && !cut->Contains(recovered)) return false;
-        ++system->recovered_frames_;
-        system->recovery_.Note(recovered);
-        const FrameHeader& header = recovered.frame.header;
-        if (header.kind == FrameKind::kSystem && header.type == TypeId<internal::NameRecord>()) {
-          names.push_back(Message(recovered.frame).As<internal::NameRecord>());
-        }
-        return true;
-      });
-  if (!scanned.ok()) return scanned;
+  system->on_step_ = spec.on_step;
+  std::map<uint32_t, internal::NameRecord> names;
+  if (absl::Status status = system->ReadPast(spec, names); !status.ok()) return status;
   FabricOptions fabric;
   fabric.threads = false;
+  fabric.mailboxes = 1;  // nothing is routed, and each further one makes the start slower
   if (absl::Status status = system->StartFabric(std::move(fabric)); !status.ok()) return status;
-  for (const internal::NameRecord& name : names) system->fabric_->AdoptName(name);
+  for (const auto& [id, name] : names) system->fabric_->AdoptName(name);
   return system;
 }
 
@@ -121,6 +131,7 @@ absl::Status System::StartFabric(FabricOptions options) {
       runtimes_.push_back(std::make_unique<ShardRuntime>(this, &fabric.shard(i)));
       fabric.engine(i).AddPoller(runtimes_.back().get());
     }
+    fabric.engine(0).AddPoller(&supervision_);
   };
   options.on_dead_letter = &System::OnDeadLetter;
   options.fixed_routes = true;  // an actor's timers and coroutines belong to its shard
@@ -133,57 +144,62 @@ absl::Status System::StartFabric(FabricOptions options) {
 }
 
 void System::OnDeadLetter(internal::Shard& shard, DeadLetterCause, const Frame& frame) {
-  if (frame.header.kind != FrameKind::kSystem ||
-      frame.header.type != TypeId<internal::MonitorRequest>()) {
-    return;
-  }
-  // Monitoring nobody is answered at once, as OTP does with noproc.
+  const bool monitors = frame.header.type == TypeId<internal::MonitorRequest>();
+  const bool links = frame.header.type == TypeId<internal::LinkRequest>();
+  if (frame.header.kind != FrameKind::kSystem || (!monitors && !links)) return;
+  // Monitoring nobody, or linking to nobody, is answered at once, as OTP does with noproc.
   internal::Envelope envelope;
-  envelope.flags = kFlagSignal;
+  envelope.flags = kFlagSignal | (frame.header.flags & kFlagUnsampled);
   envelope.source = shard.port().id();
   envelope.target.id = ActorId{frame.header.source};
   envelope.message_id = shard.port().NextMessageId();
   envelope.correlation_id = frame.header.message_id;
   envelope.trace = frame.header.trace;
-  envelope.type = TypeId<Down>();
-  Down down;
-  down.who.id = ActorId{frame.header.target};
-  down.monitor = frame.header.message_id;
-  down.reason = ExitReason::Error(absl::NotFoundError("noproc"));
-  shard.port().Send(envelope, down);
+  const Address nobody{ActorId{frame.header.target}};
+  const ExitReason noproc = ExitReason::Error(absl::NotFoundError("noproc"));
+  if (monitors) {
+    envelope.type = TypeId<Down>();
+    shard.port().Send(envelope, Down{nobody, frame.header.message_id, noproc});
+  } else {
+    envelope.type = TypeId<Exit>();
+    shard.port().Send(envelope, Exit{nobody, noproc});
+  }
 }
 
 SupervisorRef System::Supervise(const SupervisorOptions& options) {
-  if (absl::Status status = RestartIntensity::Validate(options.max_restarts, options.within);
-      !status.ok()) {
-    return SupervisorRef(std::move(status));
-  }
-  MutexLock lock(&mutex_);
-  supervisors_.push_back(
-      std::make_unique<internal::Supervisor>(options, [this](ActorId id) { ShutDownChild(id); }));
-  return SupervisorRef(this, supervisors_.back().get());
+  return Supervise(
+      absl::StrCat("supervisor-", supervision().CountChildren(*supervision().top()).specs + 1),
+      options);
 }
 
-uint64_t System::restarts() const {
-  MutexLock lock(&mutex_);
-  uint64_t restarts = 0;
-  for (const auto& supervisor : supervisors_) restarts += supervisor->restarts();
-  return restarts;
+SupervisorRef System::Supervise(std::string_view name, const SupervisorOptions& options) {
+  // What it cannot bear ends here.
+  return SupervisorRef(this, supervision().top())
+      .Add(name, options, {.restart = Restart::kTransient}, false);
+}
+
+uint64_t System::restarts() const { return supervision_.tree().restarts(); }
+
+void System::WaitIdle() {
+  fabric_->WaitIdle();
+  // What a supervisor does makes messages, and these may make it do something.
+  while (!fabric_->stopped() && supervision().pending() > 0) {
+    if (fabric_->threaded()) {
+      std::this_thread::yield();
+    } else {
+      fabric_->Poll();
+    }
+    fabric_->WaitIdle();
+  }
 }
 
 ActorCell* System::CellOf(ActorId id) {
   return dynamic_cast<ActorCell*>(fabric_->shard(fabric_->ShardOf(id)).Find(id));
 }
 
-void System::ShutDownChild(ActorId id) {
-  fabric_->shard(fabric_->ShardOf(id)).RunSoon([this, id] {
-    if (ActorCell* cell = CellOf(id)) cell->Exit(ExitReason::Shutdown());
-  });
-}
-
 void System::Stop(Address actor, const ExitReason& reason) {
   fabric_->RunOnShard(fabric_->ShardOf(actor.id), [&] {
-    if (ActorCell* cell = CellOf(actor.id)) cell->Exit(reason);
+    if (ActorCell* cell = CellOf(actor.id)) cell->ExitFromOutside(reason);
   });
 }
 
@@ -192,68 +208,111 @@ void System::NoteEnded(ActorId id, uint64_t sequence) {
   ended_sequences_[static_cast<uint32_t>(id)] = sequence;
 }
 
-absl::StatusOr<Address> System::SpawnCell(const ActorClass& cls, std::string_view name,
-                                          ActorCell::Construct construct,
-                                          internal::Supervisor* supervisor, Restart restart) {
+void System::NotePoisoned(PoisonedMessage message) {
+  MutexLock lock(&mutex_);
+  if (poisoned_.size() == kPoisonedKept) poisoned_.pop_front();
+  poisoned_.push_back(std::move(message));
+  ++poisoned_count_;
+}
+
+std::vector<PoisonedMessage> System::Poisoned() const {
+  MutexLock lock(&mutex_);
+  return {poisoned_.begin(), poisoned_.end()};
+}
+
+uint64_t System::poisoned() const {
+  MutexLock lock(&mutex_);
+  return poisoned_count_;
+}
+
+absl::StatusOr<Address> System::SpawnCell(std::string_view name, internal::ActorSpec actor,
+                                          const std::shared_ptr<internal::Supervisor>& supervisor,
+                                          const ChildOptions& options) {
   if (replaying_ && fabric_->Find(name) == std::nullopt) {
     return absl::NotFoundError(absl::StrCat("the journals in ", journal_dir_, " know no actor \"",
                                             std::string(name), "\" (before the place asked for)"));
   }
-  absl::StatusOr<Address> address = fabric_->TryIntern(name, cls.type);
+  if (options.poison.policy == PoisonPolicy::kRetry && !journal_dir_.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "invalid_poison: child \"", std::string(name),
+        "\": PoisonPolicy::kRetry, and it is durable: its handlers are deterministic, and "
+        "from the same state it would fail again; give kSkip or kQuarantine"));
+  }
+  absl::StatusOr<Address> address = fabric_->TryIntern(name, actor.cls->type);
   if (!address.ok()) return address.status();
-  const bool durable = !journal_dir_.empty();
+  internal::ChildPtr child;
+  if (supervisor != nullptr) {
+    absl::StatusOr<internal::ChildPtr> added =
+        supervision().AddChild(supervisor, name, address->id, actor, options);
+    if (!added.ok()) return added.status();
+    child = *std::move(added);
+  }
   const uint32_t owner = fabric_->ShardOf(address->id);
   absl::Status status;
   fabric_->RunOnShard(owner, [&] {
-    internal::Shard& shard = fabric_->shard(owner);
-    if (CellOf(address->id) != nullptr) {
-      status = absl::AlreadyExistsError(absl::StrCat("already_started: \"", std::string(name),
-                                                     "\" is alive; use Find or another name"));
-      return;
-    }
-    ShardRuntime& runtime = *runtimes_[owner];
-    std::unique_ptr<ActorCell> cell =
-        ActorCell::Make(runtime, address->id, cls, std::move(construct));
-    uint64_t sequence = 0;
-    bool ended_before = false;
-    {
-      MutexLock lock(&mutex_);
-      const auto ended = ended_sequences_.find(static_cast<uint32_t>(address->id));
-      if (ended != ended_sequences_.end()) {
-        sequence = ended->second;
-        ended_before = true;
-      }
-    }
-    cell->SetIdentity(std::string(name), durable,
-                      durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
-    cell->latency = &runtime.LatencyOf(cls.type);
-    if (internal::ActorHistory* history = recovery_.HistoryOf(address->id)) {
-      cell->crashes = &history->crashes;
-    } else {
-      cell->crashes = &cell->own_crashes();
-    }
-    status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
-    if (!status.ok()) return;
-    if (replaying_ && cell->ended()) {
-      status = absl::NotFoundError(absl::StrCat("\"", std::string(name), "\" had ended"));
-      return;
-    }
-    if (supervisor != nullptr) {
-      cell->supervisor = supervisor;
-      supervisor->AddChild(address->id, restart);
-    }
-    ActorCell& placed = *cell;
-    const std::optional<ExitReason> crash = placed.TakePendingCrash();
-    // Nothing is handled in the state that the crash left.
-    if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
-    shard.Add(std::move(cell));
-    if (crash.has_value() && !replaying_) {
-      placed.Crash(*crash);
-      shard.DrainHeld(placed);
+    status = PlaceActor(std::string(name), address->id, actor, child);
+    if (!status.ok() && child != nullptr) {
+      supervision().Started(child, status, fabric_->shard(owner).now_ns());
     }
   });
   if (!status.ok()) return status;
   return address;
+}
+
+absl::Status System::PlaceActor(const std::string& name, ActorId id,
+                                const internal::ActorSpec& actor, const internal::ChildPtr& child) {
+  const uint32_t owner = fabric_->ShardOf(id);
+  internal::Shard& shard = fabric_->shard(owner);
+  if (CellOf(id) != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("already_started: \"", name, "\" is alive; use Find or another name"));
+  }
+  const bool durable = !journal_dir_.empty();
+  ShardRuntime& runtime = *runtimes_[owner];
+  std::unique_ptr<ActorCell> cell = ActorCell::Make(runtime, id, *actor.cls, actor.construct);
+  uint64_t sequence = 0;
+  bool ended_before = false;
+  {
+    MutexLock lock(&mutex_);
+    const auto ended = ended_sequences_.find(static_cast<uint32_t>(id));
+    if (ended != ended_sequences_.end()) {
+      sequence = ended->second;
+      ended_before = true;
+    }
+  }
+  cell->SetIdentity(name, durable, durable ? uint16_t{0} : fabric_->state().incarnation, sequence);
+  cell->latency = &runtime.LatencyOf(actor.cls->type);
+  if (ended_before && durable) {
+    // What was before is another life; its journal goes on from here.
+    auto ended = std::make_shared<internal::ActorSnapshot>();
+    ended->id = static_cast<uint32_t>(id);
+    ended->at = {fabric_->boot(), owner, shard.journal()->tail()};
+    ended->sequence = sequence;
+    ended->ended = true;
+    cell->MakeHistory().base = std::move(ended);
+  } else if (!ended_before) {
+    cell->SetHistory(recovery_.HistoryOf(id));
+  }
+  absl::Status status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
+  if (!status.ok()) return status;
+  if (replaying_ && cell->ended()) {
+    return absl::NotFoundError(absl::StrCat("\"", name, "\" had ended"));
+  }
+  cell->child = child;
+  if (child != nullptr && child->options.poison.policy != PoisonPolicy::kSkip) {
+    cell->extras().begun = std::make_unique<internal::ActorExtras::Begun>();
+  }
+  if (child != nullptr) supervision().Started(child, absl::OkStatus(), shard.now_ns());
+  ActorCell& placed = *cell;
+  const std::optional<ExitReason> crash = placed.TakePendingCrash();
+  // Nothing is handled in the state that the crash left.
+  if (crash.has_value()) placed.AcceptOnly(Endpoint::kNoKinds);
+  shard.Add(std::move(cell));
+  if (crash.has_value() && !replaying_) {
+    placed.Crash(*crash);
+    shard.DrainHeld(placed);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Address> System::Lookup(std::string_view name, const ActorClass& cls) {
@@ -279,7 +338,7 @@ bool System::InspectState(std::string_view name, const ActorClass& cls,
   bool found = false;
   fabric_->RunOnShard(fabric_->ShardOf(*id), [&] {
     ActorCell* cell = CellOf(*id);
-    if (cell == nullptr || cell->cls().type != cls.type) return;
+    if (cell == nullptr || !cell->has_state() || cell->cls().type != cls.type) return;
     found = true;
     visit(cell->state());
   });
@@ -300,7 +359,7 @@ uint64_t System::Digest() {
     fabric_->RunOnShard(i, [&] {
       fabric_->shard(i).ForEachEndpoint([&](Endpoint& endpoint) {
         auto* cell = dynamic_cast<ActorCell*>(&endpoint);
-        if (cell == nullptr) return;
+        if (cell == nullptr || !cell->has_state()) return;
         bitactor::Digest digest;
         cell->FoldInto(digest);
         by_name[cell->name()] = digest.value();
@@ -340,7 +399,17 @@ Port& System::ThreadPort() {
 
 absl::Status System::Stop() {
   if (fabric_ == nullptr) return absl::OkStatus();
-  return fabric_->Stop();
+  if (snapshotter_ != nullptr) snapshotter_->Stop();
+  const bool end_actors = journal_dir_.empty() && shutdown_within_ > absl::ZeroDuration();
+  if (end_actors && !fabric_->stopped()) {
+    // What does not end in time is left where it is.
+    supervision_.Await(supervision().StopAll(), shutdown_within_).IgnoreError();
+  }
+  if (fabric_->stopped()) return absl::OkStatus();
+  absl::Status status = fabric_->Stop();
+  supervision().Close();
+  supervision_.PublishEnd();
+  return status;
 }
 
 namespace internal {

@@ -8,6 +8,8 @@ Usage: source_rules.py ROOT
   atomic-order  atomic operations in a library name their memory order (std::atomic's default is the
                 strongest; operators such as ++ on an atomic are not seen by this check).
   no-fence      no atomic_thread_fence in a library: g++ 12's thread sanitizer does not model it.
+  own-header    a library's source includes the header of its own name first, which shows that this
+                header stands alone; the build compiles only the others for that.
   no-sleep      tests own the clock and the scheduler; they never sleep.
   no-home-path  no developer's absolute path anywhere.
 
@@ -96,6 +98,18 @@ def check_atomics(files):
                 yield f"{name}:{number}: no-fence: atomic_thread_fence; order the operation itself"
 
 
+def check_own_headers(files):
+    headers = {pathlib.PurePath(name).stem for name, _ in files if "/include/" in name}
+    for name, text in files:
+        path = pathlib.PurePath(name)
+        if path.suffix != ".cc" or path.stem not in headers:
+            continue
+        first = re.search(r"^#include .*$", text, re.MULTILINE)
+        if first is not None and not first.group(0).endswith(f"/{path.stem}.h\""):
+            line = text[: first.start()].count("\n") + 1
+            yield f"{name}:{line}: own-header: the first include is {path.stem}.h"
+
+
 def check_sleeps(files):
     for name, text in files:
         for number, line in enumerate(text.splitlines(), 1):
@@ -138,6 +152,7 @@ def scan(root):
         libraries += library
         findings += check_sync_pairs(library)
         findings += check_atomics(library)
+        findings += check_own_headers(library)
     libraries += [
         (name, text)
         for name, text in files

@@ -81,6 +81,17 @@ class SourceRulesTest(unittest.TestCase):
         self.write("low/src/a.cc", "std::atomic_thread_fence(std::memory_order_release);\n")
         self.assert_findings("low/src/a.cc:1: no-fence")
 
+    def test_own_header_first_passes(self):
+        self.write("low/include/bitactor/low/a.h", "")
+        self.write("low/src/a.cc", '// What a is.\n#include "bitactor/low/a.h"\n\n#include <vector>\n')
+        self.write("low/src/b.cc", "#include <vector>\n")
+        self.assert_findings()
+
+    def test_own_header_after_another_is_reported(self):
+        self.write("low/include/bitactor/low/a.h", "")
+        self.write("low/src/a.cc", '\n#include <vector>\n#include "bitactor/low/a.h"\n')
+        self.assert_findings("low/src/a.cc:2: own-header: the first include is a.h")
+
     def test_sleep_in_a_test_is_reported(self):
         self.write("tests/low/a_test.cc", "std::this_thread::sleep_for(1ms);\n::usleep(10);\n")
         self.assert_findings("tests/low/a_test.cc:1: no-sleep", "tests/low/a_test.cc:2: no-sleep")

@@ -426,6 +426,32 @@ TEST_F(FabricTest, MessagesMeteredTogetherShareTheTimeOfTheirSpans) {
   }
 }
 
+TEST_F(FabricTest, SpansAreReadOnceEachAndTheLostOnesCounted) {
+  auto fabric = Start(Options());
+  const Address sink = fabric->Serve("sink", [](const Message&, Sender&) {});
+  Port port = fabric->OpenPort();
+  const auto send = [&](uint64_t count) {
+    for (uint64_t i = 1; i <= count; ++i) {
+      ASSERT_EQ(port.Send(sink, Number{i}), SendResult::kOk);
+      if (i % 16 == 0 || i == count) fabric->WaitIdle();
+    }
+  };
+  SpanCursor cursor;
+  std::vector<SpanRecord> spans;
+  send(5'000);  // more than one task copies
+  fabric->ReadSpans(cursor, spans);
+  EXPECT_EQ(spans.size(), 5'000u);
+  fabric->ReadSpans(cursor, spans);
+  EXPECT_EQ(spans.size(), 5'000u);
+  send(SpanRing::kDefaultCapacity + 10);
+  fabric->ReadSpans(cursor, spans);
+  EXPECT_EQ(spans.size(), 5'000u + SpanRing::kDefaultCapacity);
+  EXPECT_EQ(cursor.overwritten, 10u);
+  const std::vector<SpanRecord> all = fabric->Spans();
+  EXPECT_EQ(spans.back().span, all.back().span);
+  EXPECT_EQ(spans[5'000].span, all.front().span);
+}
+
 TEST_F(FabricTest, ALatencyIsFromTheStampToTheEndOfTheSpan) {
   auto fabric = Start(Options());
   const Address busy = ServeBusy(*fabric);

@@ -47,6 +47,7 @@ TEST(ExitReasonTest, ReadsAsWords) {
   EXPECT_EQ(ExitReason::Shutdown().ToString(), "shutdown");
   EXPECT_EQ(ExitReason::ShutdownWith("upgrade").ToString(), "shutdown: upgrade");
   EXPECT_EQ(ExitReason::Kill().ToString(), "kill");
+  EXPECT_EQ(ExitReason::Killed().ToString(), "killed");
   EXPECT_EQ(ExitReason::Error(absl::InternalError("x")).ToString(), "error INTERNAL: x");
 }
 

@@ -330,7 +330,7 @@ TEST_F(OtpTest, S49_OverTheLimitAllChildrenEnd) {
   const auto good = supervisor.Spawn<Server>("good");
   const auto transient = supervisor.Spawn<Server>("transient", Restart::kTransient);
   for (int i = 0; i < 2; ++i) EXPECT_FALSE(bad.Call(EndNow{End::kThrow}).ok());
-  system_->fabric().Poll();
+  system_->WaitIdle();
   for (const auto& child : {bad, good, transient}) {
     EXPECT_EQ(child.Call(Get{}).status().code(), absl::StatusCode::kNotFound);
   }

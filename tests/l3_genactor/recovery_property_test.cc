@@ -177,8 +177,9 @@ struct Program {
 // One start of the system on given files, driven step by step.
 class Run {
  public:
-  Run(test::SimulatedFiles* files, TickClock* clock, uint32_t shards, Durability level)
-      : clock_(clock) {
+  Run(test::SimulatedFiles* files, TickClock* clock, uint32_t shards, Durability level,
+      bool snapshots = false)
+      : clock_(clock), snapshots_(snapshots) {
     SystemOptions options;
     options.shards = shards;
     options.durable = "run";
@@ -223,6 +224,7 @@ class Run {
       if (random() % 4 == 0) {
         EXPECT_TRUE(system_->fabric().Commit().ok());
       }
+      if (snapshots_ && random() % 4 == 0) KeepAndForget(random);
     } else {
       system_->fabric().engine(static_cast<uint32_t>(random() % system_->fabric().shards())).Poll();
     }
@@ -271,6 +273,14 @@ class Run {
     ++next_[feed];
     return true;
   }
+  // The run may be killed in the middle of it; then it fails, or comes too late.
+  void KeepAndForget(std::mt19937_64& random) {
+    const absl::StatusOr<SnapshotReport> report = system_->Snapshot();
+    EXPECT_TRUE(report.ok()) << report.status();
+    if (random() % 4 != 0) return;
+    const auto removed = system_->Retain({.before = Position::None()});
+    EXPECT_TRUE(removed.ok()) << removed.status();
+  }
   std::optional<Address> AddressOf(uint32_t node) const {
     const std::optional<ActorId> id = system_->fabric().Find(Name(node));
     if (!id.has_value()) return std::nullopt;
@@ -278,6 +288,7 @@ class Run {
   }
 
   TickClock* clock_;
+  const bool snapshots_;
   std::unique_ptr<System> system_;
   std::array<Port, kFeeds> ports_;
   std::array<size_t, kFeeds> next_{};
@@ -286,7 +297,8 @@ class Run {
 // A shared random program and everything that happens to it.
 class Life {
  public:
-  Life(uint64_t seed, Durability level) : level_(level), random_(seed), program_(random_) {}
+  Life(uint64_t seed, Durability level, bool snapshots)
+      : level_(level), snapshots_(snapshots), random_(seed), program_(random_) {}
 
   uint64_t Uninterrupted() {
     on_handler = [] {};
@@ -311,12 +323,19 @@ class Life {
         if (handlers-- == 0) left = WhatIsLeftOf(*files);
       };
       {
-        Run run(files.get(), &clock, Shards(), level_);
+        Run run(files.get(), &clock, Shards(), level_, snapshots_);
+        uint64_t steps_of_files = random_() % 400;
+        if (snapshots_) {
+          files->OnStep([&] {
+            if (left == nullptr && steps_of_files-- == 0) left = WhatIsLeftOf(*files);
+          });
+        }
         run.SpawnAll();
         for (uint64_t steps = random_() % 300; steps > 0 && left == nullptr; --steps)
           run.Act(program_, random_);
         if (left == nullptr) left = WhatIsLeftOf(*files);
         on_handler = [] {};
+        files->OnStep({});
       }
       files = std::move(left);
     }
@@ -344,16 +363,17 @@ class Life {
   }
 
   const Durability level_;
+  const bool snapshots_;
   std::mt19937_64 random_;
   const Program program_;
   std::array<Tally, kNodes> tallies_;
 };
 
-void RunLives(Durability level, int rounds) {
+void RunLives(Durability level, int rounds, bool snapshots = false) {
   const uint64_t seed = test::Seed();
   for (int round = 0; round < rounds; ++round) {
     SCOPED_TRACE("BITACTOR_SEED=" + std::to_string(seed + static_cast<uint64_t>(round)));
-    Life life(seed + static_cast<uint64_t>(round), level);
+    Life life(seed + static_cast<uint64_t>(round), level, snapshots);
     const uint64_t expected = life.Uninterrupted();
     ASSERT_EQ(life.Interrupted(), expected) << "round " << round;
     ASSERT_FALSE(testing::Test::HasFailure());
@@ -366,6 +386,16 @@ TEST(RecoveryPropertyTest, AKilledAndResumedRunEndsAsAnUninterruptedOne) {
 
 TEST(RecoveryPropertyTest, SoDoesOneThatLostPowerAtLevelGroup) {
   RunLives(Durability::kGroup, test::Rounds(100));
+}
+
+// Snapshots at random moments, also of actors whose messages are on their way, some of them followed by
+// the removal of what is before; killed also between any two steps of that.
+TEST(RecoveryPropertyTest, SoDoesOneThatBeginsWithSnapshots) {
+  RunLives(Durability::kProcess, test::Rounds(40), /*snapshots=*/true);
+}
+
+TEST(RecoveryPropertyTest, SoDoesOneThatBeginsWithSnapshotsAndLostPowerAtLevelGroup) {
+  RunLives(Durability::kGroup, test::Rounds(20), /*snapshots=*/true);
 }
 
 }  // namespace recovery_property_test

@@ -238,7 +238,6 @@ TEST_F(SystemTest, OverTheLimitAllChildrenAreShutDown) {
   const auto good = supervisor.Spawn<Counter>("good");
   for (int i = 0; i < 3; ++i) bad.Cast(Poison{});
   system->WaitIdle();
-  system->fabric().Poll();
   EXPECT_TRUE(supervisor.gave_up());
   EXPECT_EQ(supervisor.restarts(), 2u);
   EXPECT_EQ(bad.Call(Get{}).status().code(), absl::StatusCode::kNotFound);

@@ -68,6 +68,8 @@ class Program {
     outcome.err = Read(dir_.File("err"));
     return outcome;
   }
+  // What it has written to standard error by now.
+  std::string Err() const { return Read(dir_.File("err")); }
   void Signal(int signal) { BITACTOR_CHECK_EQ(kill(pid_, signal), 0); }
   Outcome KillAndWait() {
     kill(pid_, SIGKILL);

@@ -112,6 +112,7 @@ TEST_F(BenchRowsRunTest, ListsTheNamesThatScriptsRead) {
                            "l2/volatile/16",
                            "l2/volatile/64",
                            "l2/volatile/128",
+                           "l2/volatile_unsampled/64",
                            "l2/durable/16",
                            "l2/durable/64",
                            "l2/durable/128",

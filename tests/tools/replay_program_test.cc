@@ -132,5 +132,39 @@ TEST_F(ReplayProgramTest, DamageIsAProblemAfterWhatCouldBeRead) {
   EXPECT_LE(LinesIn(outcome.out), 500u);
 }
 
+TEST_F(ReplayProgramTest, ShowsTheStateOfAnActorBeforeAnyOfItsMessages) {
+  std::string name;
+  for (const json& message : Replay("--all --limit 300")) {
+    name = message["target_name"];
+    if (name.rfind("book/", 0) == 0) break;
+  }
+  ASSERT_EQ(name.rfind("book/", 0), 0u) << name;
+  const std::vector<json> walk = Replay("--actor " + name + " --walk");
+  ASSERT_GT(walk.size(), 20u);
+  EXPECT_EQ(walk[0]["state"]["live_orders"], 0);
+  EXPECT_EQ(walk.back()["before"], nullptr);
+  for (const size_t number : {size_t{1}, size_t{9}, walk.size() - 2}) {
+    const std::string place = walk[number]["before"];
+    const std::vector<json> shown = Replay("--actor " + name + " --until " + place);
+    ASSERT_EQ(shown.size(), 1u);
+    EXPECT_EQ(shown[0]["state"], walk[number]["state"]) << place;
+  }
+  EXPECT_EQ(Replay("--actor " + name)[0], walk.back());
+
+  // Back, to a number, on, and to what is no state.
+  const std::string keys = dir_.File("keys");
+  std::ofstream(keys) << "p\n9\nn\nx\np\nq\n";
+  const std::vector<json> steps = Replay("--actor " + name + " --step < " + keys);
+  ASSERT_EQ(steps.size(), 5u);
+  EXPECT_EQ(steps[1], walk[walk.size() - 2]);
+  EXPECT_EQ(steps[2], walk[9]);
+  EXPECT_EQ(steps[3], walk[10]);
+  EXPECT_EQ(steps[4], walk[9]);
+
+  EXPECT_EQ(RunProgram("replay " + run_ + " --actor nobody").exit_code, 2);
+  ExpectWrongUse(run_ + " --actor " + name + " --all", "excludes");
+  ExpectWrongUse(run_ + " --walk", "--actor");
+}
+
 }  // namespace
 }  // namespace bitactor

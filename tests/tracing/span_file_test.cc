@@ -23,6 +23,18 @@ using Bytes = std::vector<std::byte>;
 
 const SpanNameTable kNames{.actors = {{7, "alice"}, {9, ""}, {0x80000001, "port 1"}},
                            .types = {{0xBEEF, "bank::Deposit/1"}}};
+// With two traces that came from outside.
+SpanNameTable NamesAndTraces() {
+  SpanNameTable names = kNames;
+  TraceContext context;
+  context.trace_id = {0x0af7651916cd43dd, 0x8448eb211c80319c};
+  context.parent_id = 0xb7ad6b7169203331;
+  context.sampled = true;
+  context.tracestate = {{"rojo", "1"}, {"congo", "t61 x"}};
+  names.traces[17] = context;
+  names.traces[18].trace_id = {0, 18};
+  return names;
+}
 
 Bytes EncodedSample(size_t spans = 20) {
   std::mt19937_64 random(test::Seed());
@@ -50,6 +62,19 @@ TEST(SpanFileTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(std::memcmp(file->spans.data(), spans.data(), spans.size() * sizeof(SpanRecord)), 0);
   EXPECT_EQ(file->names, kNames);
   EXPECT_EQ(file->dropped, 12u);
+}
+
+TEST(SpanFileTest, TracesThatCameFromOutsideKeepTheirContexts) {
+  const absl::StatusOr<Bytes> bytes = EncodeSpans({}, NamesAndTraces(), 0);
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_EQ((*bytes)[8], std::byte{2});
+  const absl::StatusOr<SpanFile> file = DecodeSpans(*bytes, "x");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->names, NamesAndTraces());
+  EXPECT_EQ(file->names.TraceIdOf(17).ToHex(), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(file->names.TraceIdOf(5), (TraceId{0, 5}));
+  // Without them, programs that know version 1 alone can read it.
+  EXPECT_EQ(EncodedSample(1)[8], std::byte{1});
 }
 
 TEST(SpanFileTest, MayBeEmpty) {
@@ -101,10 +126,11 @@ TEST(SpanFileTest, AnEmptyFileIsRefused) {
 
 TEST(SpanFileTest, AnotherVersionIsRefusedByItsNumber) {
   Bytes bytes = EncodedSample();
-  Put(bytes, 8, uint32_t{2});
+  Put(bytes, 8, uint32_t{3});
   const absl::Status status = DecodeSpans(bytes, "x").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("version 2; this program reads version 1"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("version 3; this program reads versions 1 to 2"));
 }
 
 TEST(SpanFileTest, EveryTruncationIsSeen) {
@@ -160,7 +186,7 @@ TEST(SpanFileTest, BytesAfterTheLastNameAreRefused) {
   bytes.push_back(std::byte{0});
   Reseal(bytes);
   EXPECT_THAT(std::string(DecodeSpans(bytes, "x").status().message()),
-              HasSubstr("1 bytes after the last name"));
+              HasSubstr("1 bytes after the last name or trace"));
 }
 
 TEST(SpanFileTest, ANameOverTheLimitIsNotSaved) {
@@ -173,9 +199,9 @@ TEST(SpanFileTest, ANameOverTheLimitIsNotSaved) {
 // With a good checksum over bad content: an error or the very same file, never a crash.
 TEST(SpanFileTest, ResealedMutationsAreRefusedOrMeanExactlyTheirBytes) {
   std::mt19937_64 random(test::Seed());
-  const Bytes sample = EncodedSample(4);
+  const Bytes samples[] = {EncodedSample(4), *EncodeSpans({}, NamesAndTraces(), 0)};
   for (int round = 0; round < test::Rounds(20'000); ++round) {
-    Bytes bytes = sample;
+    Bytes bytes = samples[round % 2];
     for (uint64_t changes = 1 + random() % 4; changes > 0; --changes) {
       const size_t at = 16 + random() % (bytes.size() - 16);
       switch (random() % 3) {

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <random>
 #include <vector>
+
+#include "support/seed.h"
 
 namespace bitactor {
 namespace {
@@ -49,6 +52,32 @@ TEST(SpanRingTest, ASpanFilledInPlaceIsRecorded) {
   ring.Next() = Numbered(2);
   EXPECT_EQ(ring.recorded(), 2u);
   EXPECT_EQ(ring.Snapshot().back().span, 2u);
+}
+
+TEST(SpanRingTest, AReaderThatComesAgainGetsEachSpanOnceOrHasItCounted) {
+  std::mt19937_64 random(test::Seed());
+  SpanRing ring(8);
+  uint64_t position = 0;
+  uint64_t overwritten = 0;
+  uint64_t copied = 0;
+  uint64_t last = 0;
+  for (uint64_t recorded = 0; recorded < 2000;) {
+    for (uint64_t more = random() % 12; more > 0; --more) ring.Record(Numbered(++recorded));
+    std::vector<SpanRecord> out(random() % 9);
+    const size_t count = ring.ReadFrom(position, out, overwritten);
+    ASSERT_LE(count, out.size());
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT_GT(out[i].span, last);
+      last = out[i].span;
+    }
+    copied += count;
+    ASSERT_EQ(position, copied + overwritten);
+    if (count > 0) {
+      EXPECT_EQ(last, position) << "the last one is just before the position";
+    }
+  }
+  EXPECT_GT(overwritten, 0u);
+  EXPECT_GT(copied, 0u);
 }
 
 TEST(SpanRingTest, AnEmptyRingHasNoSpans) { EXPECT_TRUE(SpanRing(2).Snapshot().empty()); }

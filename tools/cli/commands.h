@@ -20,6 +20,7 @@ void AddJournalCommands(CLI::App& app, int& exit_code);
 void AddQuarantineCommand(CLI::App& app, int& exit_code);
 void AddStatCommands(CLI::App& app, int& exit_code);
 void AddTraceCommands(CLI::App& app, int& exit_code);
+void AddTreeCommand(CLI::App& app, int& exit_code);
 void AddBenchCommand(CLI::App& app, int& exit_code);
 
 // Prints "bitactor: message" to standard error. Wrong use for what the caller can change about the

@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
     AddQuarantineCommand(app, exit_code);
     AddStatCommands(app, exit_code);
     AddTraceCommands(app, exit_code);
+    AddTreeCommand(app, exit_code);
     AddBenchCommand(app, exit_code);
     try {
       app.parse(argc, argv);

@@ -7,7 +7,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bitactor/l2_mailbox/fabric_stats.h"
 #include "cli/commands.h"
+#include "cli/live_view.h"
 #include "cli/run_manifest.h"
 #include "cli/scratch_dir.h"
 #include "market/feed_reader.h"
@@ -29,6 +31,8 @@ struct RunArguments {
   std::string dump_book;
   std::string pace = "max";
   uint32_t shards = 2;
+  std::string http;
+  bool hold = false;
   bool resume = false;
   bool json = false;
   // demo
@@ -97,6 +101,23 @@ int Execute(market::FeedReader& feed, market::FeedReader* again, const RunArgume
   options.dump_symbol = arguments.dump_book;
   options.defects = defects;
   options.pacer = pacer->get();
+  ScratchDir scratch;
+  std::unique_ptr<LiveView> live;
+  if (!arguments.http.empty()) {
+    absl::StatusOr<HttpPlace> place = ParseHttpPlace(arguments.http);
+    if (!place.ok()) return Fail(place.status());
+    // The page shows what the fabric publishes, also where no journal is kept.
+    options.fabric.stats_file = FabricStatsFile(arguments.journal);
+    if (arguments.journal.empty()) {
+      if (absl::Status status = scratch.Create(); !status.ok()) return Fail(status);
+      options.fabric.stats_file = FabricStatsFile(scratch.path());
+    }
+    live = std::make_unique<LiveView>(*place, options.fabric.stats_file, arguments.hold);
+    options.observer = live.get();
+  } else if (arguments.hold) {
+    return Fail(absl::InvalidArgumentError(
+        "--hold keeps the HTTP endpoint; say where that is with --http [ADDRESS:]PORT"));
+  }
   absl::StatusOr<pipeline::RunReport> report = absl::UnknownError("not run");
   {
     ProgressLine progress;
@@ -199,6 +220,10 @@ void AddCommon(CLI::App& command, RunArguments& arguments) {
       ->capture_default_str();
   command.add_option("--pace", arguments.pace, "max, recorded, or a factor of the recorded pace")
       ->capture_default_str();
+  command.add_option("--http", arguments.http,
+                     "Serve metrics, health and a live page at [ADDRESS:]PORT while it runs; "
+                     "without ADDRESS for this machine alone");
+  command.add_flag("--hold", arguments.hold, "With --http: serve on after the end, until Ctrl-C");
   command.add_option("--dump-book", arguments.dump_book,
                      "Print this symbol's final book (side price shares orders); the summary goes "
                      "to standard error");
@@ -243,6 +268,7 @@ void AddRunCommands(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  bitactor demo\n"
       "  bitactor demo --shards 4 --trace demo.json\n"
+      "  bitactor demo --pace recorded --http 9464 --hold      (then open http://localhost:9464/)\n"
       "  bitactor demo --seed 7 --messages 200000 --journal demo1 --json");
   demo->callback([demo_arguments, &exit_code] { exit_code = Demo(*demo_arguments); });
 }

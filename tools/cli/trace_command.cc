@@ -1,97 +1,19 @@
-// `bitactor trace`, and of it `export`.
-#include <cstdio>
-#include <filesystem>
-#include <iostream>
-#include <memory>
-#include <string>
-#include <system_error>
-
-#include "absl/strings/str_cat.h"
-#include "bitactor/tracing/chrome_export.h"
-#include "bitactor/tracing/span_file.h"
-#include "bitactor/tracing_export/seal_verify.h"
-#include "bitactor/tracing_export/sealed_blocks.h"
+// `bitactor trace`.
 #include "cli/commands.h"
 #include "cli/trace_commands.h"
-#include "pipeline/span_names.h"
 
 namespace bitactor::cli {
-namespace {
-
-struct TraceExportArguments {
-  std::string source;
-  std::string format = "perfetto";
-  std::string output;
-};
-
-// A file of sealed blocks, or a span file.
-absl::StatusOr<SpanFile> LoadEither(const std::string& path) {
-  absl::StatusOr<SpanFile> sealed = LoadSealedSpans(path);
-  return sealed.status().code() == absl::StatusCode::kInvalidArgument ? LoadSpans(path) : sealed;
-}
-
-absl::Status ExportSealed(const std::string& output, const SpanFile& file) {
-  if (output.empty()) {
-    return absl::InvalidArgumentError("--format sealed writes a file: name it with --output");
-  }
-  const absl::StatusOr<BlockSeal> seal = SaveSealedSpans(output, file);
-  if (!seal.ok()) return seal.status();
-  std::printf("last seal %s\n", seal->ToHex().c_str());
-  return absl::OkStatus();
-}
-
-int Export(const TraceExportArguments& arguments) {
-  std::string path = arguments.source;
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    path = JoinPath(path, pipeline::kSpanFileName);
-    if (!std::filesystem::exists(path, error)) {
-      return Fail(absl::NotFoundError(absl::StrCat(path,
-                                                   ": no spans here: they are saved when a run "
-                                                   "with --journal ends by itself; after a crash, "
-                                                   "resume the run to its end")));
-    }
-  }
-  absl::StatusOr<SpanFile> file = LoadEither(path);
-  if (!file.ok()) return Fail(file.status());
-  absl::Status status;
-  if (arguments.format == "sealed") {
-    status = ExportSealed(arguments.output, *file);
-  } else if (arguments.output.empty()) {
-    status = WriteChromeTrace(file->spans, file->names.Lookup(), std::cout);
-  } else {
-    status = pipeline::WriteChromeTraceFile(arguments.output, file->spans, file->names);
-  }
-  if (!status.ok()) return Fail(status);
-  std::fprintf(stderr, "%zu spans exported; %llu older ones had been overwritten\n",
-               file->spans.size(), static_cast<unsigned long long>(file->dropped));
-  return kExitOk;
-}
-
-}  // namespace
 
 void AddTraceCommands(CLI::App& app, int& exit_code) {
   CLI::App* trace = app.add_subcommand("trace", "Look at recorded spans");
   trace->require_subcommand(1);
   AddTraceContextCommand(*trace, exit_code);
+  AddTraceExportCommand(*trace, exit_code);
+  AddTracePathCommand(*trace, exit_code);
+  AddTraceSlowCommand(*trace, exit_code);
+  AddTraceStatCommand(*trace, exit_code);
   AddTraceVerifyCommand(*trace, exit_code);
-  auto arguments = std::make_shared<TraceExportArguments>();
-  CLI::App* command = trace->add_subcommand("export", "Write spans for a viewer");
-  command
-      ->add_option("SOURCE", arguments->source,
-                   "A run's journal folder, a span file or a sealed file")
-      ->required();
-  command
-      ->add_option(
-          "--format", arguments->format,
-          "perfetto: Chrome JSON, opened by ui.perfetto.dev; sealed: a new file that `trace "
-          "verify` can judge")
-      ->check(CLI::IsMember({"perfetto", "sealed"}))
-      ->capture_default_str();
-  command->add_option("--output,-o", arguments->output,
-                      "File to write; without it, standard output");
-  command->footer("Example:\n  bitactor trace export run1 --format perfetto -o run1.json");
-  command->callback([arguments, &exit_code] { exit_code = Export(*arguments); });
+  AddTraceWalkCommand(*trace, exit_code);
 }
 
 }  // namespace bitactor::cli

@@ -28,12 +28,6 @@ std::string Money(int64_t ten_thousandths) {
   return absl::StrFormat("%s$%s.%02d", negative ? "-" : "", Grouped(cents / 100), cents % 100);
 }
 
-std::string Duration(uint64_t ns) {
-  if (ns < 10'000) return absl::StrFormat("%d ns", ns);
-  if (ns < 10'000'000) return absl::StrFormat("%.1f us", static_cast<double>(ns) / 1e3);
-  return absl::StrFormat("%.1f ms", static_cast<double>(ns) / 1e6);
-}
-
 std::string Rate(uint64_t count, uint64_t elapsed_ns) {
   const double per_second =
       elapsed_ns == 0 ? 0 : static_cast<double>(count) * 1e9 / static_cast<double>(elapsed_ns);
@@ -136,10 +130,17 @@ std::string TotalsText(const Totals& totals) {
 
 }  // namespace
 
+std::string LatencyText(uint64_t latency_ns) {
+  if (latency_ns < 10'000) return absl::StrFormat("%d ns", latency_ns);
+  if (latency_ns < 10'000'000)
+    return absl::StrFormat("%.1f us", static_cast<double>(latency_ns) / 1e3);
+  return absl::StrFormat("%.1f ms", static_cast<double>(latency_ns) / 1e6);
+}
+
 std::string ToText(const RunReport& report) {
   std::string text =
       absl::StrFormat("feed %s messages in %s, %s on %d shard%s\n", Grouped(report.feed_messages),
-                      Duration(report.elapsed_ns), Rate(report.feed_messages, report.elapsed_ns),
+                      LatencyText(report.elapsed_ns), Rate(report.feed_messages, report.elapsed_ns),
                       report.shards, report.shards == 1 ? "" : "s");
   if (report.recovered_frames > 0) {
     absl::StrAppendFormat(
@@ -180,8 +181,9 @@ std::string ToText(const RunReport& report) {
                         "p99", "p99.9", "max");
   for (const StageReport& stage : report.stages) {
     absl::StrAppendFormat(&text, "  %-10s %12s %10s %10s %10s %10s\n", stage.name,
-                          Grouped(stage.messages), Duration(stage.p50_ns), Duration(stage.p99_ns),
-                          Duration(stage.p999_ns), Duration(stage.max_ns));
+                          Grouped(stage.messages), LatencyText(stage.p50_ns),
+                          LatencyText(stage.p99_ns), LatencyText(stage.p999_ns),
+                          LatencyText(stage.max_ns));
   }
   absl::StrAppendFormat(&text, "\n  digest      %s\n", Hex(report.digest));
   return text;

@@ -20,13 +20,65 @@ constexpr uint64_t kProgressEvents = 8192;  // between two calls of on_progress
 constexpr const char* kRejectionNames[market::kRejections] = {"stopped", "unusable_top", "position",
                                                               "notional", "rate"};
 
+// What a run counts of its feed; nothing without an observer.
+class FeedMetrics {
+ public:
+  static absl::StatusOr<FeedMetrics> Make(RunObserver* observer) {
+    FeedMetrics metrics;
+    if (observer == nullptr) return metrics;
+    auto events = observer->metrics()->AddCounters(
+        {.name = "bitactor_feed_events", .help = "Events read from the feed and sent."});
+    if (!events.ok()) return events.status();
+    auto latency = observer->metrics()->AddHistograms(
+        {.name = "bitactor_feed_event_seconds",
+         .help = "From reading an event of the feed to its message being sent.",
+         .unit = "seconds",
+         .scale = 1e-9});
+    if (!latency.ok()) return latency.status();
+    metrics.events_ = &events->Of({});
+    metrics.latency_ = &latency->Of({});
+    return metrics;
+  }
+  void Note(uint64_t took_ns) {
+    if (events_ == nullptr) return;
+    events_->Add();
+    latency_->Record(took_ns);
+  }
+
+ private:
+  CounterCell* events_ = nullptr;
+  HistogramCell* latency_ = nullptr;
+};
+
+// Tells the observer of the end, however it comes.
+class ObservedRun {
+ public:
+  explicit ObservedRun(RunObserver* observer) : observer_(observer) {}
+  ~ObservedRun() {
+    if (observer_ != nullptr) observer_->Finished(whole_);
+  }
+  ObservedRun(const ObservedRun&) = delete;
+  ObservedRun& operator=(const ObservedRun&) = delete;
+
+  void IsWhole() { whole_ = true; }
+  void End() {
+    if (observer_ != nullptr) std::exchange(observer_, nullptr)->Finished(whole_);
+  }
+
+ private:
+  RunObserver* observer_;
+  bool whole_ = false;
+};
+
 // Sends a feed into a system: the feed handler. One thread.
 class FeedHandler {
  public:
-  FeedHandler(System& system, market::FeedReader& feed, const RunOptions& options)
+  FeedHandler(System& system, market::FeedReader& feed, const RunOptions& options,
+              FeedMetrics metrics)
       : system_(system),
         feed_(feed),
         options_(options),
+        metrics_(metrics),
         clock_(system.fabric().clock()),
         supervisor_(system.Supervise({.max_restarts = 3, .within = absl::Seconds(5)})),
         port_(system.fabric().OpenPort({.name = "feed"})),
@@ -59,7 +111,9 @@ class FeedHandler {
         options_.pacer->Await(item.event.time_ns);
       }
       if (absl::Status status = Handle(item); !status.ok()) return status;
-      latency_.Record(clock_.NowNanos() - read_ns);
+      const uint64_t took_ns = clock_.NowNanos() - read_ns;
+      latency_.Record(took_ns);
+      metrics_.Note(took_ns);
       if (++events_ % kBurstEvents == 0) port_.Flush();
       if (events_ % kProgressEvents == 0 && options_.on_progress) {
         options_.on_progress(feed_.counts().messages, clock_.NowNanos() - start_ns);
@@ -166,6 +220,7 @@ class FeedHandler {
   System& system_;
   market::FeedReader& feed_;
   const RunOptions& options_;
+  FeedMetrics metrics_;
   const TickClock& clock_;
   SupervisorRef supervisor_;
   Port port_;
@@ -254,8 +309,14 @@ absl::StatusOr<RunReport> RunFeed(market::FeedReader& feed, const RunOptions& op
   report.shards = options.shards;
   report.boot = system.fabric().boot();
   report.recovered_frames = system.recovered_frames();
+  absl::StatusOr<FeedMetrics> metrics = FeedMetrics::Make(options.observer);
+  if (!metrics.ok()) return metrics.status();
+  if (options.observer != nullptr) {
+    if (absl::Status status = options.observer->Started(system); !status.ok()) return status;
+  }
+  ObservedRun observed(options.observer);
   const uint64_t start_ns = system.fabric().clock().NowNanos();
-  auto handler = std::make_unique<FeedHandler>(system, feed, options);
+  auto handler = std::make_unique<FeedHandler>(system, feed, options, *metrics);
   if (absl::Status status = handler->Recover(); !status.ok()) return status;
   report.fault = handler->Run();
   system.WaitIdle();
@@ -293,6 +354,8 @@ absl::StatusOr<RunReport> RunFeed(market::FeedReader& feed, const RunOptions& op
   report.overruns = system.fabric().Overruns();
   report.suspicions = system.fabric().Suspicions();
   if (absl::Status status = SaveTrace(system, options, report); !status.ok()) return status;
+  if (report.fault.ok()) observed.IsWhole();
+  observed.End();
   handler.reset();  // gives its ports back before the fabric ends
   if (absl::Status status = system.Stop(); !status.ok()) return status;
   return report;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitactor/l3_genactor/system.h"
+#include "bitactor/tracing/metrics.h"
 #include "market/feed_reader.h"
 #include "market/order_book.h"
 #include "market/position_logic.h"
@@ -29,6 +30,19 @@ class Pacer {
   virtual void Await(uint64_t feed_time_ns) = 0;
 };
 
+// Looks at a run while it runs.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  // Where the run counts what only it knows: events of the feed.
+  virtual MetricsRegistry* metrics() = 0;
+  // The system is there, the feed is not begun. An error ends the run.
+  virtual absl::Status Started(System& system) = 0;
+  // The system is about to stop, and is asked nothing afterwards. `whole`: the feed was read, and
+  // its messages are handled; else an error ends the run.
+  virtual void Finished(bool whole) = 0;
+};
+
 struct RunOptions {
   uint32_t shards = 2;
   std::string journal_dir = {};  // empty: volatile
@@ -36,7 +50,8 @@ struct RunOptions {
   std::string dump_symbol = {};  // whose book goes into the report; empty: none
   bool defects = false;          // two poison messages and a damaged frame among the first messages
   Pacer* pacer = nullptr;        // null: as fast as it goes
-  FabricOptions fabric = {};     // clock, threads, lane sizes
+  RunObserver* observer = nullptr;
+  FabricOptions fabric = {};  // clock, threads, lane sizes
   // Called now and then with the messages read so far.
   std::function<void(uint64_t messages, uint64_t elapsed_ns)> on_progress = nullptr;
 };

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "bitactor/tracing/chrome_export.h"
@@ -34,6 +35,10 @@ SpanNameTable NamesOf(System& system, const std::vector<SpanRecord>& spans) {
   for (const SpanRecord& span : spans) {
     add_actor(span.source);
     add_actor(span.target);
+    if (!names.traces.contains(span.trace)) {
+      const std::optional<TraceRoot> root = system.fabric().trace_roots().Find(span.trace);
+      if (root.has_value()) names.traces[span.trace] = root->context;
+    }
     if (!names.types.contains(span.type)) {
       if (const std::string name = TypeNameOf(span.type); !name.empty())
         names.types[span.type] = name;

@@ -6,8 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "bitactor/l1_core/frame.h"
-#include "json_text.h"
+#include "bitactor/tracing/json_text.h"
 #include "trace_layout.h"
 
 namespace bitactor {
@@ -18,32 +17,6 @@ using internal::Arrow;
 using internal::Slice;
 using internal::TraceLayout;
 using internal::Track;
-
-const char* KindName(uint8_t kind) {
-  switch (static_cast<FrameKind>(kind)) {
-    case FrameKind::kNone:
-      break;
-    case FrameKind::kCast:
-      return "cast";
-    case FrameKind::kCall:
-      return "call";
-    case FrameKind::kReply:
-      return "reply";
-    case FrameKind::kTimer:
-      return "timer";
-    case FrameKind::kSystem:
-      return "system";
-    case FrameKind::kBlock:
-      return "block";
-    case FrameKind::kRecord:
-      return "record";
-    case FrameKind::kFooter:
-      return "footer";
-    case FrameKind::kGap:
-      return "gap";
-  }
-  return "unknown";
-}
 
 class Writer {
  public:
@@ -86,14 +59,13 @@ class Writer {
     first_ = false;
   }
 
-  std::string ActorName(uint32_t id) const {
-    std::string name = names_.actor ? names_.actor(id) : "";
-    return !name.empty() ? name : absl::StrCat("actor ", id);
+  // 32 digits of one that came from outside.
+  std::string TraceText(uint64_t trace) const {
+    const TraceId id = names_.trace ? names_.trace(trace) : TraceId{0, trace};
+    return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
   }
-  std::string TypeName(uint32_t type) const {
-    std::string name = names_.type ? names_.type(type) : "";
-    return !name.empty() ? name : absl::StrFormat("type 0x%08x", type);
-  }
+  std::string ActorName(uint32_t id) const { return names_.ActorText(id); }
+  std::string TypeName(uint32_t type) const { return names_.TypeText(type); }
   std::string ShardName(uint16_t shard) const {
     std::string name = names_.shard ? names_.shard(shard) : "";
     return !name.empty() ? name : absl::StrCat("shard ", shard);
@@ -149,10 +121,10 @@ class Writer {
     text_ += ",\"dur\":";
     AppendMicros(slice.end_ns - slice.begin_ns);
     AppendText("name", is_dispatch ? absl::StrCat(target, ": ", type) : "send");
-    AppendText("cat", KindName(span.kind));
+    AppendText("cat", SpanKindName(span.kind));
     absl::StrAppendFormat(&text_,
-                          ",\"args\":{\"trace\":\"%016x\",\"span\":\"%016x\",\"parent\":\"%016x\"",
-                          span.trace, span.span, span.parent_span);
+                          ",\"args\":{\"trace\":\"%s\",\"span\":\"%016x\",\"parent\":\"%016x\"",
+                          TraceText(span.trace), span.span, span.parent_span);
     AppendText("source", ActorName(span.source));
     AppendText("target", target);
     AppendText("type", type);

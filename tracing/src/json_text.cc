@@ -1,4 +1,4 @@
-#include "json_text.h"
+#include "bitactor/tracing/json_text.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -28,7 +28,9 @@ struct FileHeader {
   uint64_t dropped;
   uint32_t actors;
   uint32_t types;
-  uint64_t zero[3];
+  uint32_t traces;  // from version 2 on
+  uint32_t zero;
+  uint64_t zeros[2];
 };
 static_assert(sizeof(FileHeader) == 64);
 
@@ -55,6 +57,37 @@ absl::Status AppendNames(std::vector<std::byte>& bytes,
     bytes.insert(bytes.end(), text, text + name.size());
   }
   return absl::OkStatus();
+}
+
+// Fixed part of a trace; its tracestate follows, as the header of that name.
+struct TraceEntry {
+  uint64_t trace;
+  uint64_t high;
+  uint64_t low;
+  uint64_t parent_id;
+  uint32_t flags;  // bit 0: sampled, bit 1: random trace id
+  uint32_t tracestate_bytes;
+};
+static_assert(sizeof(TraceEntry) == 40);
+
+std::string TracestateText(const TraceContext& context) {
+  std::string text;
+  for (const TracestateMember& member : context.tracestate) {
+    absl::StrAppend(&text, text.empty() ? "" : ",", member.key, "=", member.value);
+  }
+  return text;
+}
+
+void AppendTraces(std::vector<std::byte>& bytes, const std::map<uint64_t, TraceContext>& traces) {
+  for (const auto& [trace, context] : traces) {
+    const std::string tracestate = TracestateText(context);
+    AppendValue(bytes,
+                TraceEntry{trace, context.trace_id.high, context.trace_id.low, context.parent_id,
+                           (context.sampled ? 1u : 0u) | (context.random_trace_id ? 2u : 0u),
+                           static_cast<uint32_t>(tracestate.size())});
+    const auto* text = reinterpret_cast<const std::byte*>(tracestate.data());
+    bytes.insert(bytes.end(), text, text + tracestate.size());
+  }
 }
 
 // Takes values from the front of a file and says where it ran out.
@@ -96,10 +129,11 @@ absl::StatusOr<FileHeader> ReadHeader(std::span<const std::byte> bytes, const st
   }
   Reader reader(bytes, 0, place);
   if (absl::Status s = reader.Take(&header, sizeof(header), "the header"); !s.ok()) return s;
-  if (header.version != kSpanFileVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        place, ": is a span file of version ", header.version, "; this program reads version ",
-        kSpanFileVersion, ": use the program that wrote it"));
+  if (header.version < 1 || header.version > kSpanFileVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(place, ": is a span file of version ", header.version,
+                     "; this program reads versions 1 to ", kSpanFileVersion,
+                     ": use the program that wrote it"));
   }
   const uint32_t crc = Crc32c(0, bytes.data() + kChecksumBegin, bytes.size() - kChecksumBegin);
   if (crc != header.crc32c) {
@@ -109,8 +143,13 @@ absl::StatusOr<FileHeader> ReadHeader(std::span<const std::byte> bytes, const st
                                             absl::Hex(header.crc32c, absl::kZeroPad8),
                                             "; the file is cut short or damaged: record it again"));
   }
-  if ((header.zero[0] | header.zero[1] | header.zero[2]) != 0) {
-    return reader.Damage("bytes 40 to 63 must be zero");
+  // One without traces has version 1.
+  if ((header.version >= 2) != (header.traces != 0)) {
+    return reader.Damage(
+        absl::StrCat(header.traces, " traces announced in a file of version ", header.version));
+  }
+  if ((header.zero | header.zeros[0] | header.zeros[1]) != 0) {
+    return reader.Damage("bytes 44 to 63 must be zero");
   }
   return header;
 }
@@ -156,17 +195,52 @@ absl::Status ReadNames(Reader& reader, uint32_t count, const char* what,
   return absl::OkStatus();
 }
 
+absl::Status ReadTraces(Reader& reader, uint32_t count, std::map<uint64_t, TraceContext>& traces) {
+  for (uint32_t i = 0; i < count; ++i) {
+    TraceEntry entry;
+    if (absl::Status s = reader.Take(&entry, sizeof(entry), "a trace"); !s.ok()) return s;
+    if (entry.tracestate_bytes > reader.left() || (entry.high | entry.low) == 0 ||
+        (!traces.empty() && entry.trace <= traces.rbegin()->first)) {
+      return reader.Damage(absl::StrCat("trace ", SpanIdToHex(entry.trace),
+                                        " has an id of zeros, is not behind the one before, or "
+                                        "announces more text than there is"));
+    }
+    std::string tracestate(entry.tracestate_bytes, '\0');
+    if (absl::Status s = reader.Take(tracestate.data(), tracestate.size(), "a tracestate");
+        !s.ok()) {
+      return s;
+    }
+    // Read as if it had come as headers: so it keeps to the same rules.
+    const TraceId id{entry.high, entry.low};
+    const std::string traceparent =
+        absl::StrCat("00-", id.ToHex(), "-0000000000000001-0", entry.flags & 3);
+    const HeaderField headers[] = {{"traceparent", traceparent}, {"tracestate", tracestate}};
+    ParsedTraceContext parsed = ParseTraceContext(headers);
+    if (entry.flags > 3 || TracestateText(parsed.context) != tracestate) {
+      return reader.Damage(absl::StrCat("trace ", SpanIdToHex(entry.trace), " has flags ",
+                                        entry.flags,
+                                        " (allowed 0 to 3) or a tracestate against "
+                                        "its rules ",
+                                        parsed.tracestate_reason));
+    }
+    parsed.context.parent_id = entry.parent_id;
+    traces[entry.trace] = std::move(parsed.context);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::byte>> EncodeSpans(std::span<const SpanRecord> spans,
                                                    const SpanNameTable& names, uint64_t dropped) {
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
-  header.version = kSpanFileVersion;
+  header.version = names.traces.empty() ? 1 : 2;  // what older programs can read, they are to read
   header.spans = spans.size();
   header.dropped = dropped;
   header.actors = static_cast<uint32_t>(names.actors.size());
   header.types = static_cast<uint32_t>(names.types.size());
+  header.traces = static_cast<uint32_t>(names.traces.size());
 
   if (spans.size_bytes() > kMaxFileBytes / 2) {
     return absl::OutOfRangeError(absl::StrCat(spans.size(), " spans; a file holds at most ",
@@ -179,6 +253,7 @@ absl::StatusOr<std::vector<std::byte>> EncodeSpans(std::span<const SpanRecord> s
   bytes.insert(bytes.end(), records.begin(), records.end());
   if (absl::Status s = AppendNames(bytes, names.actors, "actor"); !s.ok()) return s;
   if (absl::Status s = AppendNames(bytes, names.types, "type"); !s.ok()) return s;
+  AppendTraces(bytes, names.traces);
 
   header.crc32c = Crc32c(0, bytes.data() + kChecksumBegin, bytes.size() - kChecksumBegin);
   std::memcpy(bytes.data(), &header, sizeof(header));
@@ -196,8 +271,9 @@ absl::StatusOr<SpanFile> DecodeSpans(std::span<const std::byte> bytes, const std
     return s;
   if (absl::Status s = ReadNames(reader, header->types, "type names", file.names.types); !s.ok())
     return s;
+  if (absl::Status s = ReadTraces(reader, header->traces, file.names.traces); !s.ok()) return s;
   if (reader.left() != 0) {
-    return reader.Damage(absl::StrCat(reader.left(), " bytes after the last name"));
+    return reader.Damage(absl::StrCat(reader.left(), " bytes after the last name or trace"));
   }
   return file;
 }

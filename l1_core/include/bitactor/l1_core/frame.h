@@ -37,6 +37,8 @@ inline constexpr size_t kFrameUnitBytes =
 inline constexpr uint8_t kFlagError = 1;  // a reply that carries an error instead of a value
 inline constexpr uint8_t kFlagBlock = 2;  // the payload is a block of a journal; set by the journal
 inline constexpr uint8_t kFlagSignal = 4;  // a cast of the runtime (DOWN): never refused or shed
+// Its trace is not sampled: it leaves a span only if it fails or is slow. What it causes has it too.
+inline constexpr uint8_t kFlagUnsampled = 16;
 // A cast whose sender waits until it is journalled; correlation_id is the port that is told.
 inline constexpr uint8_t kFlagAcknowledge = 32;
 

@@ -16,9 +16,9 @@ namespace bitactor::internal {
 // own payload in its place.
 //
 // A frame that was accepted has one reference to its block (B1). It ends where the frame ends:
-// Shard::End(), Shard::DispatchBlock(), and FabricState::Quarantine() for what is damaged. Copies of
-// the frame that are kept to be looked at, dead letters and quarantined ones, have none. Answers to
-// outside ports have no blocks.
+// Shard::End(), Shard::DispatchBlock(), and FabricState::Quarantine() for what is damaged; of an
+// answer to an outside port, where the port takes it or PortCore finds nobody to take it. Copies of
+// the frame that are kept to be looked at, dead letters and quarantined ones, have none.
 struct BlockNote {
   BlockHandle handle;
   uint32_t size_bytes = 0;  // where Message looks for it

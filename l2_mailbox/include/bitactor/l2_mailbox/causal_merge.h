@@ -80,6 +80,23 @@ class LaneReader {
     return first_stamp;
   }
 
+  // Shows every frame that is published and not yet popped, in order; those that were not looked at yet
+  // too, if they are sound. REQUIRES: no pass runs.
+  template <typename Visit>
+  void VisitWaiting(Visit&& visit) {
+    const uint64_t end = ring_->ReadTail();
+    for (uint64_t i = next_; i < end; ++i) {
+      const Frame& frame =
+          i < ring_next_ ? spill_.At(static_cast<size_t>(i - next_)) : ring_->At(i);
+      if (i < tail_ ? frame.header.kind == FrameKind::kNone
+                    : CheckShape(frame.header) != LaneFault::kSound ||
+                          FrameChecksum(frame.header) != frame.header.crc32c) {
+        continue;
+      }
+      visit(frame);
+    }
+  }
+
   // The next sound frame below `seen`, or nullptr.
   Frame* Head() {
     while (next_ < seen_) {

@@ -33,8 +33,9 @@ enum class DeadLetterCause : uint8_t {
   kUnread = 10,        // was still queued for somebody who ended
   kNotDurable = 11,    // a commit of the journals failed: it, or what it answers, may be lost
   kShed = 12,          // it gave way to another in a full mailbox (Overload)
+  kCycle = 13,         // a call that could only be handled after its own answer
 };
-inline constexpr size_t kDeadLetterCauses = 13;
+inline constexpr size_t kDeadLetterCauses = 14;
 
 const char* DeadLetterCauseName(DeadLetterCause cause);
 

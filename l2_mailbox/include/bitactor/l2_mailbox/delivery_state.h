@@ -57,11 +57,13 @@ struct DeliveryReport {
 
 // Reads the newest snapshot below `set_dir` that is whole and knows no record that the journals do
 // not have (a power loss may take some), and what was journalled since; all of the journals when there
-// is none, or every frame is to be visited. kDataLoss: damage in a journal, or its front was removed
-// and no snapshot tells what was there, or every frame is to be visited.
+// is none. With `visit`, every frame is visited too, of each journal from its place in `begin` on.
+// kDataLoss: damage in a journal, or its front was removed and no snapshot tells what was there, or it
+// is to be visited.
 absl::StatusOr<DeliveryReport> ReadDeliveryState(
     FileSystem& files, const std::string& set_dir,
-    const std::function<void(const RecoveredFrame&)>& visit = {});
+    const std::function<void(const RecoveredFrame&)>& visit = {},
+    const std::map<uint32_t, JournalPlace>& begin = {});
 
 // What the snapshot below `set_dir` says, for who needs to know what records said that retention
 // removed; an empty state when there is none that fits the journals.

@@ -51,6 +51,11 @@ class Endpoint {
     return HandleOutcome::kUnhandled;
   }
 
+  // Whether a signal (kFlagSignal) ends what it would have to wait for: it is handled at once.
+  virtual bool ActsAtOnce(const Frame& /*signal*/) const { return false; }
+  // A call has begun to wait here.
+  virtual void OnCallHeld(const Frame& /*call*/, Shard& /*shard*/) {}
+
   ActorId id() const { return id_; }
   bool Accepts(FrameKind kind) const {
     return (accepted_kinds_ >> static_cast<unsigned>(kind) & 1u) != 0;

@@ -35,17 +35,20 @@
 #include "bitactor/l2_mailbox/port.h"
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/quarantine.h"
+#include "bitactor/l2_mailbox/sampling.h"
 #include "bitactor/l2_mailbox/send_result.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l2_mailbox/slot_table.h"
 #include "bitactor/l2_mailbox/system_records.h"
 #include "bitactor/persistence/group_commit.h"
 #include "bitactor/tracing/span.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor {
 
 class Fabric;
 namespace internal {
+struct DeliveryState;
 class StatsFile;
 class StatsPublisher;
 }  // namespace internal
@@ -63,6 +66,7 @@ struct FabricOptions {
   size_t overflow_frames = 1u << 20;  // what a shard holds back at most when lanes are full
   Ticks budget{8};                    // of a handler, per dispatch
   size_t span_capacity = 65536;       // of each shard's trace ring, a power of two
+  Sampling sampling = {};             // which messages leave a span there: all, unless it says less
   size_t quarantine_frames = 1024;    // of each shard's store, the oldest are overwritten
   // Memory for payloads over 128 bytes, 64 KiB to 64 GiB; 0: none, they are refused. The range is
   // reserved at the start, its pages are taken when they are first used, and kept.
@@ -84,6 +88,9 @@ struct FabricOptions {
   std::optional<uint64_t> start_time_ns = {};
   // Called for every journalled frame, journal by journal in order, before the shards start.
   std::function<void(const RecoveredFrame&)> on_recovered = {};
+  // Asked before that, when the journals are open: where on_recovered begins in each, because its
+  // owner knows what was before. A journal that is not named is read from its beginning.
+  std::function<absl::StatusOr<std::map<uint32_t, JournalPlace>>()> recover_from = {};
   // Called on the shard that refused a message after it was accepted, beside the counting.
   std::function<void(internal::Shard&, DeadLetterCause, const Frame&)> on_dead_letter = {};
   // Called when everything is there and no shard runs yet.
@@ -147,6 +154,9 @@ class Sender {
   }
   // Sends the payload of `message`, which is being handled, on as it is. A block is shared.
   SendResult Forward(Address target, const Message& message);
+  // Where the handler is in its trace, for requests to the outside: EmitTraceContext(context,
+  // context.parent_id) makes their headers. Its trace id is zero when the message belongs to no trace.
+  TraceContext trace_context() const;
   // Answers the message being handled, which must be a call.
   template <typename M>
   SendResult Reply(const M& message) {
@@ -163,6 +173,7 @@ class Sender {
     envelope.source = static_cast<uint32_t>(self_);
     envelope.target = target;
     envelope.message_id = shard_.port().NextMessageId();
+    envelope.flags = cause_.frame().header.flags & kFlagUnsampled;
     envelope.trace = cause_.trace();
     envelope.parent_span = cause_.span();
     return envelope;
@@ -270,12 +281,21 @@ class Fabric {
   // The trace rings' spans, oldest first within a shard.
   std::vector<SpanRecord> Spans();
   uint64_t spans_dropped() const { return spans_dropped_; }
+  // What was recorded since the last call with this cursor, appended to `spans`, oldest first within a
+  // shard, by short tasks of the shards: none copies more than 4,096 spans.
+  void ReadSpans(SpanCursor& cursor, std::vector<SpanRecord>& spans);
+  // The contexts that traces came with.
+  const TraceRoots& trace_roots() const { return state_.trace_roots; }
 
   // Removes old records of every shard's journal (Journal::Retain; positions are of each), after a
   // snapshot of what the start needs of them: names, routes, and what was taken from named ports. By
-  // shard, what was removed. kFailedPrecondition: no journals, stopped, or on_recovered, which needs all
-  // records. Else the file system's error.
-  absl::StatusOr<std::vector<RetentionReport>> Retain(const RetentionOptions& options);
+  // shard, what was removed. `keep_from`: records of these journals that stay, whatever the options
+  // say. kFailedPrecondition: no journals, stopped, or on_recovered without keep_from, for its
+  // owner needs records. Else the file system's error.
+  absl::StatusOr<std::vector<RetentionReport>> Retain(
+      const RetentionOptions& options, const std::map<uint32_t, Position>& keep_from = {});
+  // Makes durable what is journalled by now, and keeps that snapshot; what it says. Errors: as Retain.
+  absl::StatusOr<internal::DeliveryState> SaveDeliveryState();
 
   // Stops the shards' threads, commits, gives away what answers were held, and seals the journals.
   // What is queued stays unhandled. The first error of the journals.
@@ -307,6 +327,8 @@ class Fabric {
   // Commits, if any answer waits for that; the work done.
   size_t CommitForAnswers();
   absl::Status CommitForTheLastTime();
+  absl::StatusOr<internal::DeliveryState> SaveDeliveryStateLocked()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(routing_mutex_);
   absl::Status StartShards();
   absl::Status MakeRoutes();
   absl::Status StartStats(uint64_t start_ns);

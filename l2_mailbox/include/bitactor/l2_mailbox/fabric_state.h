@@ -24,6 +24,8 @@
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/quarantine.h"
 #include "bitactor/l2_mailbox/routes.h"
+#include "bitactor/l2_mailbox/sampling.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor::internal {
 
@@ -46,6 +48,9 @@ class OwnedCounter {
  private:
   std::atomic<uint64_t> value_{0};
 };
+
+// Of the lane from a shard to an outside port. What finds it full is a dead letter (kNoReader).
+inline constexpr size_t kReplySlots = 256;
 
 // The way from the shards to one outside port: a lane from each shard, and a bell.
 struct ReplyLanes {
@@ -97,6 +102,7 @@ struct FabricState {
   std::vector<std::unique_ptr<QuarantineStore>> quarantine;  // by shard
   Routes routes;
   bool has_process_barrier = false;
+  Sampler sampler;
   std::vector<Engine*> engines;
   absl::flat_hash_map<WatermarkKey, uint64_t> watermarks;
   absl::flat_hash_map<uint32_t, uint64_t> max_watermark_of_source;
@@ -105,6 +111,7 @@ struct FabricState {
   std::function<void(Shard&, DeadLetterCause, const Frame&)> on_dead_letter;
 
   DeadLetterLog dead_letters;
+  TraceRoots trace_roots;
   std::array<std::atomic<ReplyLanes*>, kMaxPorts> reply_lanes{};
   Credits credits{&routes};
   // By route. Of a shard: its journal is full. Of a marked route: true for good, so that one look on

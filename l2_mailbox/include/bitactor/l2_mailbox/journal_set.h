@@ -26,6 +26,12 @@ struct RecoveredFrame {
   std::span<const std::byte> bytes = {};  // the payload, whole; of a block, the frame has none
 };
 
+// Where reading begins in a journal of a set, and the start of the fabric that wrote there.
+struct JournalPlace {
+  Position position{};
+  uint32_t boot = 0;
+};
+
 // "DIR/shard-00".
 std::string ShardJournalDir(const std::string& set_dir, uint32_t shard);
 

@@ -63,12 +63,30 @@ class MailboxQueue {
     return oldest_ns;
   }
 
+  // Shows all that waits here; of each priority in order.
+  template <typename Visit>
+  void ForEach(Visit&& visit) {
+    for (size_t level = 0; level < (higher_ != nullptr ? kPriorities : 1); ++level) {
+      for (size_t i = 0; i < Level(level).size(); ++i) visit(Level(level).At(i));
+    }
+  }
+
   // Where a frame lies, until the queue changes.
   struct Place {
     size_t level;
     size_t index;
   };
   const Frame& At(Place place) { return Level(place.level).At(place.index); }
+  // The message of this source with this id, if it waits. Looks at all that waits.
+  std::optional<Place> Find(uint32_t source, uint64_t message_id) {
+    for (size_t level = 0; level < (higher_ != nullptr ? kPriorities : 1); ++level) {
+      for (size_t index = 0; index < Level(level).size(); ++index) {
+        const FrameHeader& header = At({level, index}).header;
+        if (header.source == source && header.message_id == message_id) return Place{level, index};
+      }
+    }
+    return std::nullopt;
+  }
   // The cast or call that gives way by this policy (not kRefuse), if any waits.
   std::optional<Place> FirstToShed(Overload overload) {
     std::optional<Place> first;

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitactor/l2_mailbox/address.h"
+#include "bitactor/l2_mailbox/answer.h"
 #include "bitactor/l2_mailbox/block.h"
 #include "bitactor/l2_mailbox/fabric_state.h"
 #include "bitactor/l2_mailbox/message.h"
@@ -19,6 +22,7 @@
 #include "bitactor/l2_mailbox/port_core.h"
 #include "bitactor/l2_mailbox/priority.h"
 #include "bitactor/l2_mailbox/send_result.h"
+#include "bitactor/tracing/trace_roots.h"
 
 namespace bitactor {
 
@@ -108,7 +112,53 @@ class Port {
     envelope.priority = priority;
     if (absl::Status status = BeginCall(envelope, target, TypeId<M>()); !status.ok()) return status;
     const SendResult result = core_->Send(envelope, request);
-    return FinishCall(result, envelope.message_id, timeout_ns);
+    return FrameOf(FinishSend(result, envelope.message_id, timeout_ns));
+  }
+
+  // The same of whatever `send(core, envelope)` sends, for typed layers. Its receiver need not begin
+  // it after the timeout: the frame carries it as its deadline. The answer may have any length.
+  template <typename SendIt>
+  absl::StatusOr<Answer> CallWith(Address target, uint32_t type, uint64_t timeout_ns,
+                                  SendIt&& send) {
+    internal::Envelope envelope;
+    if (absl::Status status = BeginCall(envelope, target, type); !status.ok()) return status;
+    envelope.deadline_us = internal::DeadlineMicros(timeout_ns);
+    const SendResult result = send(*core_, envelope);
+    if (absl::Status status = PublishCall(result); !status.ok()) return status;
+    absl::StatusOr<Answer> answer = AwaitAnswer(envelope.message_id, timeout_ns);
+    if (absl::Status error = ErrorOf(answer); !error.ok()) return error;
+    return answer;
+  }
+  // Started calls that have no answer yet, at most: theirs and those of calls that were given up find
+  // room.
+  static constexpr size_t kMaxOpenCalls = internal::kReplySlots / 2;
+  // As CallWith(), without waiting: the call's id. Its answer is kept until FinishCall() or
+  // AbandonCall(), whatever this port calls or awaits meanwhile. kResourceExhausted: kMaxOpenCalls are
+  // open.
+  template <typename SendIt>
+  absl::StatusOr<uint64_t> StartCall(Address target, uint32_t type, uint64_t timeout_ns,
+                                     SendIt&& send) {
+    internal::Envelope envelope;
+    if (absl::Status status = RoomForOpenCall(); !status.ok()) return status;
+    if (absl::Status status = BeginCall(envelope, target, type); !status.ok()) return status;
+    envelope.deadline_us = internal::DeadlineMicros(timeout_ns);
+    const SendResult result = send(*core_, envelope);
+    if (absl::Status status = PublishCall(result); !status.ok()) return status;
+    NoteOpenCall(envelope.message_id);
+    return envelope.message_id;
+  }
+  // Whether the answer is there.
+  bool IsAnswered(uint64_t call_id);
+  // Waits for the answer, as Call() tells it. After kDeadlineExceeded, an answer that comes later is
+  // dropped. REQUIRES: the id of a call that was started and neither finished nor abandoned.
+  absl::StatusOr<Answer> FinishCall(uint64_t call_id, uint64_t timeout_ns);
+  void AbandonCall(uint64_t call_id);
+
+  // As SendBytes(), of whatever `send(core, envelope)` sends, for typed layers.
+  template <typename SendIt>
+  SendResult SendWith(Address target, uint32_t type, SendIt&& send) {
+    return SendAs(target, type,
+                  [&](const internal::Envelope& envelope) { return send(*core_, envelope); });
   }
 
   // Sends, and waits until the message is handled and journalled, at levels group and each also
@@ -160,6 +210,8 @@ class Port {
     if (envelope.message_id == 0) [[unlikely]]
       return SendResult::kAlreadyTaken;
     envelope.trace = SpanIdOf(source_, envelope.message_id);  // each send from outside is a root
+    if (TraceScope::Current() != nullptr || !core_->state().sampler.takes_all()) [[unlikely]]
+      BeginTrace(envelope);
     return SendResult::kOk;
   }
   template <typename SendWith>
@@ -172,6 +224,8 @@ class Port {
     Flush();
     return result;
   }
+  // Puts the message into this thread's TraceScope, and decides whether its trace is sampled.
+  void BeginTrace(internal::Envelope& envelope);
   void PublishAll();
   // False: this port is cut off.
   bool BeginBurst();
@@ -187,13 +241,23 @@ class Port {
     return result;
   }
   absl::Status BeginCall(internal::Envelope& envelope, Address target, uint32_t type);
-  absl::StatusOr<Frame> FinishCall(SendResult result, uint64_t message_id, uint64_t timeout_ns);
-  // As FinishCall(); an error that was answered is an answer.
-  absl::StatusOr<Frame> FinishSend(SendResult result, uint64_t message_id, uint64_t timeout_ns);
+  absl::Status RoomForOpenCall();
+  void NoteOpenCall(uint64_t call_id);
+  // Publishes a request; why it was not sent.
+  absl::Status PublishCall(SendResult result);
+  // An error that was answered is an answer,
+  absl::StatusOr<Answer> FinishSend(SendResult result, uint64_t message_id, uint64_t timeout_ns);
+  // and this is it; OK for any other.
+  static absl::Status ErrorOf(const absl::StatusOr<Answer>& answer);
+  // For callers that know of up to 128 bytes.
+  static absl::StatusOr<Frame> FrameOf(const absl::StatusOr<Answer>& answer);
   absl::Status BeginDurable(internal::Envelope& envelope, Address target, uint32_t type);
   absl::StatusOr<Place> FinishDurable(SendResult result, uint64_t message_id, uint64_t timeout_ns);
-  absl::StatusOr<Frame> AwaitAnswer(uint64_t message_id, uint64_t timeout_ns);
-  bool TakeReply(uint64_t message_id, Frame& reply);
+  absl::StatusOr<Answer> AwaitAnswer(uint64_t message_id, uint64_t timeout_ns);
+  // Reads what has come, up to that answer; keeps those of open calls and drops the late ones.
+  bool TakeReply(uint64_t message_id, Answer& reply);
+  // Takes an answer over from its lane. False: its bytes are not those that were sent.
+  bool TakeFrame(const Frame& frame, uint32_t shard, Answer& answer);
 
   Fabric* fabric_ = nullptr;
   internal::PortCore* core_ = nullptr;
@@ -204,6 +268,8 @@ class Port {
   bool resuming_ = false;  // a send may still have been taken before the restart
   uint64_t named_sequence_ = 0;
   uint64_t late_replies_ = 0;
+  absl::node_hash_map<uint64_t, std::optional<Answer>> open_calls_;  // by id, with what has come
+  size_t unanswered_ = 0;                                            // of open_calls_
   uint64_t unknown_id_ = 0;  // of the SendDurable() of which nothing is known yet; 0: none
   internal::OwnerThread owner_;
 };

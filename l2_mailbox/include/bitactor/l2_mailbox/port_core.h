@@ -40,6 +40,13 @@ struct Envelope {
   uint32_t deadline_us = 0;
 };
 
+// A timeout as a frame's deadline: at least 1 us; 0, none, for no timeout and for more than a frame
+// can say (71 minutes).
+constexpr uint32_t DeadlineMicros(uint64_t timeout_ns) {
+  if (timeout_ns == 0 || timeout_ns / 1000 > ~uint32_t{0}) return 0;
+  return static_cast<uint32_t>(std::max<uint64_t>(timeout_ns / 1000, 1));
+}
+
 // Order: what one port sends to one target arrives in order; across targets and ports, causally
 //   (CausalMerge, M1 and M2).
 // Threads: its owner's thread alone.
@@ -63,6 +70,7 @@ class PortCore {
   PortCore(FabricState* state, uint32_t index, bool is_shard, uint32_t source = 0)
       : state_(state), index_(index), is_shard_(is_shard), source_(source), lanes_(state->shards) {}
 
+  FabricState& state() const { return *state_; }
   uint32_t index() const { return index_; }
   uint32_t source() const { return source_; }
   uint32_t id() const { return kPortIdBit | index_; }
@@ -106,6 +114,10 @@ class PortCore {
   // As SendBytes, of any length: what is longer is copied into a block, or refused with kNoBlock or
   // kTooLong.
   SendResult SendAnyBytes(const Envelope& envelope, std::span<const std::byte> bytes);
+  // The same of a value that `write` puts into as many bytes as it is told, in the block itself.
+  using Writer = void (*)(const void* value, std::span<std::byte> to);
+  SendResult SendWritten(const Envelope& envelope, size_t size_bytes, Writer write,
+                         const void* value);
 
   // What would keep a cast to `target` from being accepted now; nothing is sent or counted.
   SendResult Room(ActorId target);
@@ -152,6 +164,12 @@ class PortCore {
   uint64_t OverflowEnd() const { return overflow_gone_ + overflow_.size(); }
   bool HasFlushed(uint64_t overflow_end) const {
     return static_cast<int64_t>(overflow_gone_ - overflow_end) >= 0;
+  }
+
+  // Shows the frames that are held back, in order.
+  template <typename Visit>
+  void VisitHeldBack(Visit&& visit) {
+    for (size_t i = 0; i < overflow_.size(); ++i) visit(overflow_.At(i));
   }
 
   // Gives away what is held and durable now; returns how many. REQUIRES: SetHeldAnswers().

@@ -135,10 +135,18 @@ class Shard final : public Poller {
   // Handles what waits for an endpoint that accepts again; while sends of this shard are held back
   // no more of it, but the rest when they are gone.
   [[gnu::noinline]] void DrainHeld(Endpoint& endpoint);
+  // Takes a call that waits there out, as a dead letter whose sender is told `answer`. False: it does
+  // not wait (any more).
+  bool RefuseHeldCall(Endpoint& endpoint, uint32_t source, uint64_t message_id,
+                      DeadLetterCause cause, const absl::Status& answer);
   // Sets what an endpoint accepts, and handles what it can take now. Not in a dispatch.
   void SetAccepted(Endpoint& endpoint, uint16_t kinds);
   // Whether endpoints have yet to handle what they can take. This shard's thread.
   bool has_backlog() const { return !backlog_.empty(); }
+
+  // Shows every frame that was published to this shard, or that its port holds back, and that has not
+  // met its end yet. This shard's thread, between two dispatches.
+  void VisitWaiting(const std::function<void(const Frame&)>& visit);
 
   // Handover, on this shard's thread (Fabric::ChangeRoutes says in which order). Messages for slots
   // that come in are kept from now on,
@@ -223,15 +231,34 @@ class Shard final : public Poller {
   [[gnu::noinline]] void DeliverToNobody(const Frame& frame);
   // A frame that waited at an endpoint goes to the one that took its place.
   void HandOver(const Frame& frame);
+  // A dispatch has ended, and is metered with others if nothing is against it.
+  void Meter(Endpoint& endpoint, const FrameHeader& header, bool alone);
   // What follows when a frame is journalled. Inlined: it is the way of every message.
   [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame,
                                                    SharedBlock* block);
   // The same, and tells the port that waits for this frame where it is journalled.
   [[gnu::noinline]] void HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame,
                                               Position position, SharedBlock* block);
+  // What becomes of a message that was handled well and whose trace is not sampled.
+  [[gnu::noinline]] HandleOutcome FinishWithoutSpan(Endpoint& endpoint, const Frame& frame,
+                                                    SharedBlock* block);
+  // Of a message whose trace is not sampled.
+  bool MustLeaveSpan(const FrameHeader& header, HandleOutcome outcome) const {
+    return outcome != HandleOutcome::kDone ||
+           (port_.now_ns() > header.stamp_ns &&
+            port_.now_ns() - header.stamp_ns > state_->sampler.slow_ns());
+  }
+  // As ReadClock() does, where dispatches of the batch have no span or other spans wait for its end.
+  [[gnu::noinline]] void CloseIrregularBatch(const BatchMeter::Batch& batch, uint64_t start_ns,
+                                             uint64_t each_ns, uint32_t duration_ns);
+  // As of now, without a duration.
+  SpanRecord SpanOf(const FrameHeader& header, SpanOutcome outcome) const;
+  void RecordDeadLetter(const FrameHeader& header);
   static bool HasToHandle(Endpoint& endpoint);
   static bool MustWait(Endpoint& endpoint, FrameKind kind);
   Envelope AnswerTo(const Frame& frame);
+  void CountDeadLetter(DeadLetterCause cause, const Frame& frame);
+  void AnswerError(const Frame& frame, const absl::Status& status);
   bool HasAnswersToServe() const;
   // Reads the clock. What was handled since the last reading is charged, its spans get their times
   // and its latencies are recorded; what is handled next begins now.
@@ -253,12 +280,26 @@ class Shard final : public Poller {
   std::unique_ptr<HeldAnswers> held_answers_;  // null: at level process
   SpanRing spans_;
   BatchMeter meter_;
+  // Of the open batch: S1  its dispatches have the last spans of the ring, in their order, but for those
+  // whose bit is set in without_span_. Spans of others wait in late_spans_ until it is closed.
+  bool irregular_batch_ = false;  // either is the case
+  uint32_t without_span_ = 0;     // bit i: the batch's i-th dispatch
+  std::vector<SpanRecord> late_spans_;
   // The dispatches of the open batch.
   struct Timed {
     Endpoint* endpoint;
     uint64_t stamp_ns;
+
+    // Records it. How long it took.
+    uint64_t EndedAt(uint64_t end_ns) const {
+      const uint64_t taken_ns = end_ns > stamp_ns ? end_ns - stamp_ns : 0;
+      if (endpoint->latency != nullptr) endpoint->latency->Record(taken_ns);
+      return taken_ns;
+    }
   };
   std::array<Timed, BatchMeter::kMaxTogether> timed_{};
+  std::array<FrameHeader, BatchMeter::kMaxTogether>
+      unsampled_{};  // of those without a span: for slow ones
   bool clock_is_fresh_ = false;
   uint64_t handled_span_ = 0;
   uint64_t stats_due_ns_ = kNoDeadline;  // of now_ns(); 0: at the next round

@@ -27,6 +27,7 @@ class ExitReason {
     kShutdownWith = 2,  // the same, with a detail for whoever looks
     kKill = 3,          // killed: ended without Terminate()
     kError = 4,         // crashed: a status code and a text
+    kKilled = 5,        // what others learn of one that was killed
   };
   static constexpr size_t kMaxTextBytes = 104;
 
@@ -39,6 +40,7 @@ class ExitReason {
     return ExitReason(Kind::kShutdownWith, 0, detail);
   }
   static ExitReason Kill() { return ExitReason(Kind::kKill, 0, {}); }
+  static ExitReason Killed() { return ExitReason(Kind::kKilled, 0, {}); }
   // A crash. kOk is no error and becomes kUnknown.
   static ExitReason Error(absl::StatusCode code, std::string_view text) {
     const auto value =
@@ -67,7 +69,7 @@ class ExitReason {
     return absl::Status(code(), absl::string_view(text().data(), text().size()));
   }
 
-  // "normal", "shutdown", "shutdown: detail", "kill", "error INTERNAL: text".
+  // "normal", "shutdown", "shutdown: detail", "kill", "killed", "error INTERNAL: text".
   std::string ToString() const;
 
   friend bool operator==(const ExitReason&, const ExitReason&) = default;

@@ -12,31 +12,21 @@
 #include "absl/status/statusor.h"
 #include "bitactor/l1_core/file.h"
 #include "bitactor/l1_core/frame.h"
+#include "bitactor/l2_mailbox/address.h"
 #include "bitactor/l2_mailbox/journal_set.h"
 #include "bitactor/l2_mailbox/place.h"
-#include "bitactor/l3_genactor/actor_cell.h"
+#include "bitactor/l3_genactor/actor_history.h"
 #include "bitactor/persistence/journal_reader.h"
 
 namespace bitactor {
 
 namespace internal {
 
-// Where an actor's frames are: by boot, then by position, which is the order in which it handled
-// them, for it lives on one shard per boot.
-struct FrameRef {
-  uint32_t boot;
-  uint32_t journal;
-  Position position;
-};
-
-struct ActorHistory {
-  std::vector<FrameRef> frames;
-  absl::flat_hash_map<MessageKey, uint64_t> crashes;
-};
-
 // Threads: built on one, then read by all; Read() by one at a time.
 class Recovery {
  public:
+  // The histories of these begin there: what is before is not noted. Before the first Note().
+  void BeginWith(const ActorSnapshots& actors);
   void Note(const RecoveredFrame& recovered);
   // Brings every history into order. After the last Note().
   void Finish();
@@ -44,11 +34,18 @@ class Recovery {
   // Null when the journals know nothing of it.
   ActorHistory* HistoryOf(ActorId id);
 
+  // Those of all ids that the journals or the snapshots know.
+  template <typename Visit>
+  void ForEach(Visit&& visit) const {
+    for (const auto& [id, history] : histories_) visit(ActorId{id}, *history);
+  }
+
   // Frames by reference, from journals below `set_dir`.
   class Reader {
    public:
     Reader(FileSystem* files, std::string set_dir) : files_(files), set_dir_(std::move(set_dir)) {}
-    absl::StatusOr<Frame> Read(const FrameRef& ref);
+    // Valid until the next Read().
+    absl::StatusOr<const Record*> Read(const FrameRef& ref);
 
    private:
     FileSystem* files_;

@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "bitactor/l1_core/engine.h"
 #include "bitactor/l2_mailbox/shard.h"
 #include "bitactor/l3_genactor/actor_cell.h"
+#include "bitactor/l3_genactor/codec.h"
 #include "bitactor/l3_genactor/recovery.h"
 #include "bitactor/l3_genactor/timer_lists.h"
 #include "bitactor/tracing/latency_histogram.h"
@@ -40,7 +42,11 @@ class ShardRuntime final : public Poller {
   SendMode send_mode() const { return send_mode_; }
   bool MaySend(const Envelope& envelope) const;
 
-  void Arm(Waiter& waiter) { timers_.Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
+  void Arm(Waiter& waiter) { Arm(waiter, waiter.timeout_ns_, waiter.timeout_at_ns_); }
+  // `due_ns`: on the hybrid clock.
+  void Arm(Alarm& alarm, uint64_t delay_ns, uint64_t due_ns) {
+    timers_.Arm(alarm, delay_ns, due_ns);
+  }
 
   // Brings a durable actor's state back to what its history says, without sending anything. For a
   // restart in mid-run.
@@ -49,6 +55,12 @@ class ShardRuntime final : public Poller {
   // taken.
   absl::Status Recover(ActorCell& cell);
 
+  // Asks for a snapshot after so many records of its journal, and again and again; 0: never.
+  void SnapshotEvery(uint64_t records) { snapshot_due_ = records == 0 ? kNever : records; }
+  // A call that could not even be sent, or whose answer could not, is answered as soon as there is room for that, by a message,
+  // as replay needs it.
+  void AnswerUnsent(ActorId caller, uint64_t call_id, SendResult why);
+
   LatencyHistogram& LatencyOf(uint32_t class_type);
   const absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>>& latencies() const {
     return latencies_;
@@ -56,7 +68,7 @@ class ShardRuntime final : public Poller {
 
   // Poller: sends the timers that are due.
   size_t Poll() override;
-  bool HasWork() override { return false; }
+  bool HasWork() override { return !unsent_.empty(); }
   uint64_t NextDeadlineNs() override;
 
  private:
@@ -75,25 +87,45 @@ class ShardRuntime final : public Poller {
     const SendMode before_;
   };
 
+  static constexpr uint64_t kNever = ~uint64_t{0};
+
+  // The state in which its history begins: from its snapshot, or Init.
+  absl::Status BeginHistory(ActorCell& cell);
+  // What its targets had not taken when the snapshot was made, and have not since.
+  void SendOutbox(const ActorSnapshot& snapshot);
+  [[gnu::noinline]] void AskForSnapshot();
+  // Compares a journalled digest of `cell` with that of its state. `agreed`: where it did last, then here.
+  static absl::Status CheckDigest(const ActorCell& cell, const Frame& frame, const FrameRef& at,
+                                  std::optional<FrameRef>& agreed);
+  struct UnsentCall {
+    ActorId caller;
+    uint64_t call_id;
+    SendResult why;
+  };
+
+  size_t AnswerUnsentCalls();
   absl::Status ApplyRecovered(ActorCell& cell, size_t count);
   absl::Status ApplyThisBoot(ActorCell& cell);
+  absl::Status ApplyThisBootFrom(ActorCell& cell, Position from);
 
   System& system_;
   Shard& shard_;
   SendMode send_mode_ = SendMode::kLive;
+  uint64_t snapshot_due_ = kNever;  // asked for when its journal has so many records of this start
   TimerLists timers_;
+  std::vector<UnsentCall> unsent_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<LatencyHistogram>> latencies_;
 };
 
 template <typename M>
-void ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
-                     uint64_t correlation_id, const M& payload, uint8_t flags,
-                     uint32_t deadline_us) {
+SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
+                           uint64_t correlation_id, const M& payload, uint8_t flags,
+                           uint32_t deadline_us) {
   if (runtime_.send_mode() != SendMode::kLive && !MaySend(kind, target, message_id)) [[unlikely]]
-    return;
+    return SendResult::kOk;
   Envelope envelope;
   envelope.kind = kind;
-  envelope.flags = flags;
+  envelope.flags = flags | context_flags_;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = target;
   envelope.message_id = message_id;
@@ -102,7 +134,7 @@ void ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t mes
   envelope.parent_span = context_span_;
   envelope.type = type;
   envelope.deadline_us = deadline_us;
-  runtime_.port().Send(envelope, payload);
+  return SendPayload(runtime_.port(), envelope, payload);
 }
 
 }  // namespace bitactor::internal

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 namespace bitactor {
 
@@ -19,6 +20,23 @@ namespace bitactor {
 // Cost: Record() is a bit scan, a shift and four stores; Percentile() a walk.
 class LatencyHistogram {
  public:
+  static constexpr unsigned kPartBits = 5;
+  static constexpr size_t kParts = size_t{1} << kPartBits;
+  static constexpr size_t kBuckets = (64 - kPartBits + 1) * kParts;
+
+  static constexpr size_t BucketOf(uint64_t value) {
+    if (value < kParts) return value;
+    const unsigned shift = static_cast<unsigned>(std::bit_width(value)) - (kPartBits + 1);
+    return shift * kParts + (value >> shift);
+  }
+  // The largest value of the bucket.
+  static constexpr uint64_t UpperEndOf(size_t bucket) {
+    if (bucket < 2 * kParts) return bucket;
+    const size_t shift = bucket / kParts - 1;
+    const uint64_t low = uint64_t{bucket % kParts + kParts} << shift;
+    return low + ((uint64_t{1} << shift) - 1);
+  }
+
   void Record(uint64_t value_ns) {
     ++counts_[BucketOf(value_ns)];
     ++count_;
@@ -54,24 +72,10 @@ class LatencyHistogram {
     return std::min(UpperEndOf(bucket), max_ns_);
   }
 
+  // By bucket.
+  std::span<const uint64_t, kBuckets> counts() const { return counts_; }
+
  private:
-  static constexpr unsigned kPartBits = 5;
-  static constexpr size_t kParts = size_t{1} << kPartBits;
-  static constexpr size_t kBuckets = (64 - kPartBits + 1) * kParts;
-
-  static constexpr size_t BucketOf(uint64_t value) {
-    if (value < kParts) return value;
-    const unsigned shift = static_cast<unsigned>(std::bit_width(value)) - (kPartBits + 1);
-    return shift * kParts + (value >> shift);
-  }
-  // The largest value of the bucket.
-  static constexpr uint64_t UpperEndOf(size_t bucket) {
-    if (bucket < 2 * kParts) return bucket;
-    const size_t shift = bucket / kParts - 1;
-    const uint64_t low = uint64_t{bucket % kParts + kParts} << shift;
-    return low + ((uint64_t{1} << shift) - 1);
-  }
-
   std::array<uint64_t, kBuckets> counts_{};
   uint64_t count_ = 0;
   uint64_t min_ns_ = std::numeric_limits<uint64_t>::max();

@@ -18,16 +18,19 @@ namespace bitactor {
 
 // Layout, little-endian:
 //   0   8  "BITASPAN"
-//   8   4  version, 1
+//   8   4  version: 1, or 2 when there are traces
 //   12  4  CRC-32C of all bytes from 16 to the end
 //   16  8  number of spans
 //   24  8  spans that were dropped before the oldest one here
 //   32  4  number of actor names
 //   36  4  number of type names
-//   40  24 zero
+//   40  4  number of traces that came from outside
+//   44  20 zero
 //   64     spans, 64 bytes each (SpanRecord)
 //   ...    actor names, then type names, by ascending id: id u32, length u32, bytes
-inline constexpr uint32_t kSpanFileVersion = 1;
+//   ...    traces, by ascending local id: local id u64, the id's upper and lower half u64, the parent
+//          span u64, flags u32 (1 sampled, 2 random trace id), length u32, tracestate as its header
+inline constexpr uint32_t kSpanFileVersion = 2;  // the latest; older ones are read
 
 struct SpanFile {
   std::vector<SpanRecord> spans;

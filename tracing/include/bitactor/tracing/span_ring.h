@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "bitactor/l1_core/check.h"
@@ -47,6 +48,23 @@ class SpanRing {
   // Those of them that were overwritten.
   uint64_t dropped() const { return recorded_ > capacity() ? recorded_ - capacity() : 0; }
 
+  // For readers that come again: copies spans from `position` on (0: the first ever recorded), oldest
+  // first, at most out.size(), moves `position` behind them and returns how many they are. What lay
+  // between and is overwritten is added to `overwritten`, so that over all reads
+  //   position == copied + overwritten.
+  // REQUIRES: position <= recorded().
+  size_t ReadFrom(uint64_t& position, std::span<SpanRecord> out, uint64_t& overwritten) const {
+    BITACTOR_CHECK(position <= recorded_);
+    if (position < dropped()) {
+      overwritten += dropped() - position;
+      position = dropped();
+    }
+    const size_t count = std::min<uint64_t>(recorded_ - position, out.size());
+    for (size_t i = 0; i < count; ++i) out[i] = records_[(position + i) & mask_];
+    position += count;
+    return count;
+  }
+
   // What is there, oldest first. Allocates.
   std::vector<SpanRecord> Snapshot() const {
     std::vector<SpanRecord> spans;
@@ -59,6 +77,12 @@ class SpanRing {
   const size_t mask_;
   const std::unique_ptr<SpanRecord[]> records_;
   uint64_t recorded_ = 0;
+};
+
+// How far a reader of several rings has come.
+struct SpanCursor {
+  std::vector<uint64_t> positions;  // by ring; rings that are not here begin at 0
+  uint64_t overwritten = 0;         // spans that were gone before they could be read
 };
 
 }  // namespace bitactor

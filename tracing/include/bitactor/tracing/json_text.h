@@ -1,6 +1,6 @@
 // Text as a JSON string.
-#ifndef BITACTOR_TRACING_SRC_JSON_TEXT_H_
-#define BITACTOR_TRACING_SRC_JSON_TEXT_H_
+#ifndef BITACTOR_TRACING_JSON_TEXT_H_
+#define BITACTOR_TRACING_JSON_TEXT_H_
 
 #include <string>
 #include <string_view>
@@ -12,4 +12,4 @@ void AppendJsonString(std::string& out, std::string_view text);
 
 }  // namespace bitactor::internal
 
-#endif  // BITACTOR_TRACING_SRC_JSON_TEXT_H_
+#endif  // BITACTOR_TRACING_JSON_TEXT_H_
