@@ -5,7 +5,7 @@
 
 namespace bitactor {
 
-BatchMeter::Batch BatchMeter::Close(uint64_t now_cycles) {
+BatchMeter::Batch BatchMeter::Close(uint64_t now_cycles, bool watched) {
   Batch batch;
   batch.dispatches = std::exchange(size_, 0);
   batch.cycles = now_cycles > start_cycles_ ? now_cycles - start_cycles_ : 0;
@@ -29,7 +29,7 @@ BatchMeter::Batch BatchMeter::Close(uint64_t now_cycles) {
   }
   batch_[0]->cycles += batch.cycles - batch.cycles_each * batch.dispatches;  // B3
 
-  if (batch.over) [[unlikely]] {
+  if (batch.over && !watched) [[unlikely]] {
     MeterExactly();
   } else if (exact_left_ > 0) {
     exact_left_ -= std::min(exact_left_, static_cast<uint32_t>(batch.dispatches));

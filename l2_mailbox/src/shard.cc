@@ -21,6 +21,9 @@ constexpr int kMaxPasses = 16;
 // One in so many looks at all lanes; those between at the shard's own, if that has something.
 constexpr int kPassesPerLook = 4;
 
+// To seal and to check so many messages takes about a budget: it is charged to no handler.
+constexpr uint64_t kMeteredSends = 64;
+
 // An idle shard looks at the clock so rarely that it does not keep the next message waiting.
 constexpr uint32_t kIdleRoundsPerLook = 64;
 
@@ -82,11 +85,17 @@ void Shard::ReadClock() {
   const uint64_t start_ns = port_.now_ns();
   const uint64_t now_ns = state_->clock->ToNanos(now_cycles) + state_->wall_offset_ns;
   port_.SetNow(now_ns);
-  const BatchMeter::Batch batch = meter_.Close(now_cycles);
+  const BatchMeter::Batch batch = meter_.Close(now_cycles, /*watched=*/true);
   if (batch.dispatches == 0) return;
   const uint64_t each_ns = state_->clock->NanosIn(batch.cycles_each);
   const auto duration_ns =
       static_cast<uint32_t>(std::min<uint64_t>(each_ns, std::numeric_limits<uint32_t>::max()));
+  if (batch.over) [[unlikely]] {
+    // Each of them may have been it, and will be metered alone for a while.
+    for (size_t i = 0; i < batch.dispatches; ++i) {
+      timed_[i].endpoint->alone_left = BatchMeter::kExactDispatches;
+    }
+  }
   if (irregular_batch_) [[unlikely]]
     return CloseIrregularBatch(batch, start_ns, each_ns, duration_ns);
   for (size_t i = 0; i < batch.dispatches; ++i) {
@@ -342,7 +351,13 @@ size_t Shard::Poll() {
   };
   // What handlers send to this shard, and what needs a second look (CausalMerge), follows at once.
   int passes = 0;
+  uint64_t sent = port_.sent().Read();
   do {
+    const uint64_t sent_before = std::exchange(sent, port_.sent().Read());
+    if (sent - sent_before >= kMeteredSends) [[unlikely]] {
+      if (!meter_.empty()) ReadClock();
+      clock_is_fresh_ = false;
+    }
     port_.Publish();  // before this port's lanes are read again (M2)
     if (port_.congested() && !port_.FlushOverflow()) {
       // Nothing is dispatched while sends are held back, but room is made for the others, or two
@@ -546,8 +561,8 @@ void Shard::DrainBacklog() {
     taken_.Add(1);
     return;
   }
-  // A block is metered alone: what it takes has little to do with what other messages take.
-  if (block != nullptr && !meter_.empty()) ReadClock();
+  // Metered alone: blocks, which take as long as they are, and who may have been over the budget lately.
+  if ((block != nullptr || endpoint.alone_left != 0) && !meter_.empty()) ReadClock();
   if (header.deadline_us != 0 &&
       port_.now_ns() > header.stamp_ns + uint64_t{header.deadline_us} * 1000) [[unlikely]] {
     DeadLetterFrame(DeadLetterCause::kExpired, frame);
@@ -585,6 +600,17 @@ void Shard::HandleAndAcknowledge(Endpoint& endpoint, const Frame& frame, Positio
   port_.Send(reply, Acknowledgement{.position = position.value(), .shard = index_});
 }
 
+[[gnu::always_inline]] inline void Shard::Meter(Endpoint& endpoint, const FrameHeader& header,
+                                                bool alone) {
+  timed_[meter_.size()] = {&endpoint, header.stamp_ns};
+  bool is_end = meter_.Add(endpoint.stats()) || alone;
+  if (endpoint.alone_left != 0) [[unlikely]] {
+    --endpoint.alone_left;
+    is_end = true;
+  }
+  if (is_end) ReadClock();  // its span gets its times there
+}
+
 inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
                                         SharedBlock* block) {
   const FrameHeader& header = frame.header;
@@ -612,9 +638,7 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
   span.kind = static_cast<uint8_t>(header.kind);
   span.outcome = outcome == HandleOutcome::kDone ? SpanOutcome::kOk : SpanOutcome::kCrashed;
   span.reserved = 0;
-  timed_[meter_.size()] = {endpoint.latency, header.stamp_ns};
-  if (meter_.Add(endpoint.stats()) || block != nullptr)
-    ReadClock();  // its span gets its times there
+  Meter(endpoint, header, block != nullptr);
   switch (outcome) {
     case HandleOutcome::kDone:
     case HandleOutcome::kCrashed:
@@ -635,9 +659,8 @@ inline HandleOutcome Shard::HandleFrame(Endpoint& endpoint, const Frame& frame,
 HandleOutcome Shard::FinishWithoutSpan(Endpoint& endpoint, const Frame& frame, SharedBlock* block) {
   without_span_ |= 1u << meter_.size();
   irregular_batch_ = true;
-  timed_[meter_.size()] = {endpoint.latency, frame.header.stamp_ns};
   unsampled_[meter_.size()] = frame.header;
-  if (meter_.Add(endpoint.stats()) || block != nullptr) ReadClock();
+  Meter(endpoint, frame.header, block != nullptr);
   delivered_.Add(1);
   if (block != nullptr) *block = {};
   taken_.Add(1);

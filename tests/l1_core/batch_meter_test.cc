@@ -79,6 +79,16 @@ TEST_F(BatchMeterTest, AnOverrunAmongOthersIsASuspicionAndTheNextOnesAreMeteredA
   EXPECT_EQ(other_.overruns, BatchMeter::kExactDispatches);
 }
 
+TEST_F(BatchMeterTest, OthersStayTogetherWhereWhoWasOverIsWatched) {
+  BecomeInexact();
+  Dispatch(stats_, 10);
+  Dispatch(other_, 5'000);
+  batch_ = meter_.Close(now_, /*watched=*/true);
+  EXPECT_TRUE(batch_.over);
+  EXPECT_EQ(meter_.suspicions(), 1u);
+  EXPECT_FALSE(Dispatch(stats_, 10));
+}
+
 TEST_F(BatchMeterTest, AnEmptyBatchChargesNobody) {
   now_ = 500;
   EXPECT_EQ(meter_.Close(now_).dispatches, 0u);

@@ -488,6 +488,55 @@ TEST_F(FabricTest, AnOverrunAmongOthersIsASuspicion) {
   EXPECT_EQ(fabric->Suspicions(), 1u);
 }
 
+TEST_F(FabricTest, WhoWasOverTheBudgetIsMeteredAloneAndTheOthersTogether) {
+  auto fabric = Start(Options());
+  const Address busy = ServeBusy(*fabric);
+  const Address other = ServeBusy(*fabric, "other");
+  Port port = fabric->OpenPort();
+  SendBurst(*fabric, port, other, std::vector<uint64_t>(BatchMeter::kExactDispatches - 1, 10));
+  SendBurst(*fabric, port, busy, {2'000});
+  port.Post(other, Number{10});
+  port.Post(busy, Number{700});
+  port.Post(other, Number{30});
+  port.Post(other, Number{50});
+  port.Flush();
+  fabric->WaitIdle();
+  const std::vector<SpanRecord> spans = fabric->Spans();
+  ASSERT_EQ(spans.size(), BatchMeter::kExactDispatches + 4);
+  const SpanRecord* last = &spans[BatchMeter::kExactDispatches];
+  EXPECT_EQ(last[0].duration_ns, 10u);
+  EXPECT_EQ(last[1].duration_ns, 700u);
+  EXPECT_EQ(last[2].duration_ns, 40u);
+  EXPECT_EQ(last[3].duration_ns, 40u);
+  EXPECT_EQ(fabric->Suspicions(), 0u);
+  // After some time it is trusted again.
+  SendBurst(*fabric, port, busy, std::vector<uint64_t>(BatchMeter::kExactDispatches, 10));
+  SendBurst(*fabric, port, busy, {2'000, 10});
+  EXPECT_EQ(fabric->Suspicions(), 1u);
+  EXPECT_EQ(fabric->Overruns(), 1u);
+  // Now it is not, and what it is suspected of is known when it does so again.
+  SendBurst(*fabric, port, busy, {2'000, 10});
+  EXPECT_EQ(fabric->Suspicions(), 1u);
+  EXPECT_EQ(fabric->Overruns(), 2u);
+}
+
+TEST_F(FabricTest, WhatItTakesToSealABurstIsNobodysTime) {
+  auto fabric = Start(Options());
+  const Address busy = ServeBusy(*fabric);
+  const Address burst = fabric->Serve("burst", [&](const Message& m, Sender& sender) {
+    clock_.Advance(80);
+    for (uint64_t i = 0; i < m.As<Number>().value; ++i) sender.Send(busy, Number{0});
+  });
+  Port port = fabric->OpenPort();
+  SendBurst(*fabric, port, busy, std::vector<uint64_t>(BatchMeter::kExactDispatches, 10));
+  SendBurst(*fabric, port, burst, {7});
+  SendBurst(*fabric, port, burst, {64});
+  const std::vector<SpanRecord> spans = fabric->Spans();
+  ASSERT_EQ(spans.size(), BatchMeter::kExactDispatches + 8 + 65);
+  EXPECT_EQ(spans[BatchMeter::kExactDispatches].duration_ns, 10u);      // one batch with the seven
+  EXPECT_EQ(spans[BatchMeter::kExactDispatches + 8].duration_ns, 80u);  // ended before the seals
+}
+
 TEST_F(FabricTest, WhatAHandlerSendsWithinItsShardIsHandledInTheSameRound) {
   auto fabric = Start(Options());
   Address countdown;

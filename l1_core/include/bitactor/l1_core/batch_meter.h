@@ -54,8 +54,9 @@ class BatchMeter {
     batch_[size_++] = &stats;
     return size_ >= together_;
   }
-  // Charges the batch, which ended at `now_cycles`, where the next one begins.
-  Batch Close(uint64_t now_cycles);
+  // Charges the batch, which ended at `now_cycles`, where the next one begins. `watched`: if it was over
+  // budget, the caller meters its handlers alone from then on, so that all others need not be.
+  Batch Close(uint64_t now_cycles, bool watched = false);
 
   // Batches of several dispatches that were over budget (B2).
   uint64_t suspicions() const { return suspicions_; }

@@ -75,6 +75,7 @@ class Endpoint {
   bool removed = false;
   bool in_backlog = false;        // of its shard: what waits here waits for room in lanes alone
   bool may_be_suspended = false;  // from outside (Fabric::Suspend)
+  uint16_t alone_left = 0;        // dispatches to be metered alone, after a batch over budget
   uint16_t swept = 0;             // the last sweep that counted it (StatsPublisher)
 
  private:

@@ -231,6 +231,8 @@ class Shard final : public Poller {
   [[gnu::noinline]] void DeliverToNobody(const Frame& frame);
   // A frame that waited at an endpoint goes to the one that took its place.
   void HandOver(const Frame& frame);
+  // A dispatch has ended, and is metered with others if nothing is against it.
+  void Meter(Endpoint& endpoint, const FrameHeader& header, bool alone);
   // What follows when a frame is journalled. Inlined: it is the way of every message.
   [[gnu::always_inline]] HandleOutcome HandleFrame(Endpoint& endpoint, const Frame& frame,
                                                    SharedBlock* block);
@@ -283,15 +285,15 @@ class Shard final : public Poller {
   bool irregular_batch_ = false;  // either is the case
   uint32_t without_span_ = 0;     // bit i: the batch's i-th dispatch
   std::vector<SpanRecord> late_spans_;
-  // Of each dispatch of the open batch: where its latency goes (null: nowhere), and since when.
+  // The dispatches of the open batch.
   struct Timed {
-    LatencyHistogram* latency;
+    Endpoint* endpoint;
     uint64_t stamp_ns;
 
     // Records it. How long it took.
     uint64_t EndedAt(uint64_t end_ns) const {
       const uint64_t taken_ns = end_ns > stamp_ns ? end_ns - stamp_ns : 0;
-      if (latency != nullptr) latency->Record(taken_ns);
+      if (endpoint->latency != nullptr) endpoint->latency->Record(taken_ns);
       return taken_ns;
     }
   };
