@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
   };
   const SpanNames names = {
       .actor = [&fabric](uint32_t id) { return fabric.NameOf(ActorId{id}); },
-      .type = [](uint32_t type) { return type == TypeId<Add>() ? "Add" : ""; }};
+      .type = [](uint32_t type) { return type == TypeId<Add>() ? "Add" : ""; },
+      .trace = [&fabric](uint64_t trace) { return fabric.trace_roots().TraceIdOf(trace); }};
   OtlpExporterOptions options{.endpoint = collector};
   options.origin.service_name = "counter";
   options.origin.trace_high = std::random_device{}();  // other runs have other trace ids

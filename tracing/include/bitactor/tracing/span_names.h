@@ -21,7 +21,7 @@ struct SpanNames {
   // The name, or the number: "actor 7", "type 0x0000beef".
   std::string ActorText(uint32_t id) const;
   std::string TypeText(uint32_t type_id) const;
-  // All 128 bits of a trace's id. Empty: {0, trace}.
+  // The id of a trace that came from outside; zero for one that began here.
   std::function<TraceId(uint64_t trace)> trace = {};
 };
 
