@@ -66,4 +66,10 @@ TraceId SpanNameTable::TraceIdOf(uint64_t trace) const {
   return found != traces.end() ? found->second.trace_id : TraceId{0, trace};
 }
 
+bool SpanNameTable::IsRoot(uint64_t trace, uint64_t parent_span) const {
+  if (parent_span == 0) return true;
+  const auto found = traces.find(trace);
+  return found != traces.end() && found->second.parent_id == parent_span;
+}
+
 }  // namespace bitactor

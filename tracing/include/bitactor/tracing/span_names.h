@@ -40,6 +40,9 @@ struct SpanNameTable {
   SpanNames Lookup() const;
   // {0, trace} of one that began here.
   TraceId TraceIdOf(uint64_t trace) const;
+  // Whether a span with this parent is its trace's first here: it has none, or that of the context with
+  // which the trace came.
+  bool IsRoot(uint64_t trace, uint64_t parent_span) const;
 };
 
 }  // namespace bitactor
