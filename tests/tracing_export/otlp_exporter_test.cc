@@ -58,10 +58,10 @@ class ScriptedCollector : public HttpTransport {
 
 class OtlpExporterTest : public ::testing::Test {
  protected:
-  OtlpExporter& Make(OtlpExporterOptions options = {}, SpanNames names = {}) {
+  OtlpExporter& Make(OtlpExporterOptions options = {}) {
     options.clock = [this] { return collector_.time; };
     if (options.seed == 0) options.seed = 1;
-    auto exporter = OtlpExporter::Make(std::move(options), std::move(names), collector_);
+    auto exporter = OtlpExporter::Make(std::move(options), {}, collector_);
     EXPECT_TRUE(exporter.ok()) << exporter.status();
     exporter_ = *std::move(exporter);
     return *exporter_;
@@ -324,10 +324,11 @@ TEST_F(OtlpExporterTest, MetricsGoToTheirOwnPlaceAndTheLatestCounts) {
 TEST_F(OtlpExporterTest, SpansAndExemplarsOfATraceFromOutsideHaveTheIdThatItCameWith) {
   OtlpExporterOptions options;
   options.origin.trace_high = 0xF;
-  // Of 64 bits, as some senders have them; 5 began here.
-  OtlpExporter& exporter = Make(std::move(options), {.trace = [](uint64_t trace) {
-                                  return trace == 7 ? TraceId{0, 7} : TraceId{};
-                                }});
+  options.origin.trace_id = [](uint64_t trace) {
+    return trace == 7 ? TraceId{0, 7}
+                      : TraceId{};  // of 64 bits, as some senders have them; 5 began here
+  };
+  OtlpExporter& exporter = Make(std::move(options));
   std::vector<SpanRecord> spans(2);
   spans[0].trace = 7;
   spans[1].trace = 5;

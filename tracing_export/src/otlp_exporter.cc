@@ -28,19 +28,6 @@ absl::Status OutOfRange(const char* what, uint64_t value, const std::string& all
       absl::StrCat("OtlpExporterOptions::", what, " is ", value, "; allowed is ", allowed));
 }
 
-// An exemplar's trace has the id that its spans are sent with.
-OtlpOrigin WithIdsFromOutside(OtlpOrigin origin, const SpanNames& names) {
-  if (!names.trace) return origin;
-  auto own = [inner = origin.trace_id, high = origin.trace_high](uint64_t trace) {
-    return inner ? inner(trace) : TraceId{high, trace};
-  };
-  origin.trace_id = [outside = names.trace, own = std::move(own)](uint64_t trace) {
-    const TraceId id = outside(trace);
-    return id.is_zero() ? own(trace) : id;
-  };
-  return origin;
-}
-
 absl::Status Check(const OtlpExporterOptions& options) {
   if (!absl::StartsWithIgnoreCase(options.endpoint, "http://") &&
       !absl::StartsWithIgnoreCase(options.endpoint, "https://")) {
@@ -104,7 +91,6 @@ absl::StatusOr<std::unique_ptr<OtlpExporter>> OtlpExporter::Make(OtlpExporterOpt
 
 OtlpExporter::OtlpExporter(OtlpExporterOptions options, SpanNames names, HttpTransport& transport)
     : options_(std::move(options)),
-      metrics_origin_(WithIdsFromOutside(options_.origin, names)),
       transport_(transport),
       encoder_(options_.origin, std::move(names)),
       headers_(options_.headers),
@@ -131,7 +117,7 @@ void OtlpExporter::AddSpans(std::span<const SpanRecord> spans, uint64_t overwrit
 void OtlpExporter::AddMetrics(const MetricsSnapshot& snapshot) {
   ++counters_.snapshots_added;
   if (!waiting_metrics_.empty()) ++counters_.snapshots_dropped;
-  waiting_metrics_ = EncodeOtlpMetrics(metrics_origin_, snapshot);
+  waiting_metrics_ = EncodeOtlpMetrics(options_.origin, snapshot);
 }
 
 void OtlpExporter::Abandon() {

@@ -149,7 +149,6 @@ class OtlpExporter {
   size_t queued() const { return spans_.size() - front_; }
 
   const OtlpExporterOptions options_;
-  const OtlpOrigin metrics_origin_;  // as of spans, for exemplars: also ids that came from outside
   HttpTransport& transport_;
   OtlpSpanEncoder encoder_;
   HttpHeaders headers_;
