@@ -65,7 +65,8 @@ class TraceRoots {
 // concerned: what they send belongs to the trace of what they handle.
 //
 // Threads: its own.
-// Errors: none. REQUIRES: the trace id is not zero.
+// Errors: none. REQUIRES: the trace id is not zero; scopes of a thread end in reverse order, as
+//   locals do.
 //
 //   const ParsedTraceContext parsed = ParseTraceContext(headers);
 //   std::optional<TraceScope> scope;
