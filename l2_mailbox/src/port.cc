@@ -61,6 +61,8 @@ Port& Port::operator=(Port&& other) noexcept {
 Port::~Port() {
   if (core_ == nullptr) return;
   PublishAll();
+  Answer unread;  // whoever has this port next may come late or never, and answers may hold blocks
+  TakeReply(kNoCall, unread);
   fabric_->ClosePort(core_, replies_);
 }
 
@@ -216,11 +218,12 @@ bool Port::IsAnswered(uint64_t call_id) {
 }
 
 absl::Status Port::RoomForOpenCall() {
-  if (unanswered_ < kMaxOpenCalls) [[likely]]
-    return absl::OkStatus();
+  if (core_ == nullptr) return ClosedError();
+  // Also those for calls that were given up, which would fill the lane in the end.
   Answer unused;
   TakeReply(kNoCall, unused);
-  if (unanswered_ < kMaxOpenCalls) return absl::OkStatus();
+  if (unanswered_ < kMaxOpenCalls) [[likely]]
+    return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
       unanswered_, " calls of this port are open, and no more may be: finish or abandon some"));
 }

@@ -146,6 +146,38 @@ TEST_F(BlockTest, EverySizeArrivesWholeAsOneMessageAndOneRecord) {
   EXPECT_EQ(Journalled(store_), sent);
 }
 
+TEST_F(BlockTest, AnswersThatNobodyReadGiveTheirBlocksBackWhenThePortCloses) {
+  Start();
+  const Address library = fabric_->Serve("library", [](const Message& m, Sender&) {
+    internal::Envelope answer;
+    answer.kind = FrameKind::kReply;
+    answer.target = Address{m.source()};
+    answer.correlation_id = m.message_id();
+    internal::PortCore& core = internal::CurrentShard()->port();
+    answer.source = core.id();
+    answer.message_id = core.NextMessageId();
+    EXPECT_EQ(core.SendAnyBytes(answer, Bytes(1000)), SendResult::kOk);
+  });
+  Port port = fabric_->OpenPort();
+  const auto ask = [&](internal::PortCore& core, const internal::Envelope& envelope) {
+    return core.Send(envelope, Number{1});
+  };
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 3; ++i) {
+    ids.push_back(port.StartCall(library, TypeId<Number>(), 1'000'000'000, ask).value());
+  }
+  PollAll();
+  EXPECT_TRUE(port.IsAnswered(ids[0]));  // all are kept
+  port.AbandonCall(ids[1]);
+  EXPECT_EQ(fabric_->Blocks().in_use, 2u);
+  EXPECT_EQ(port.FinishCall(ids[2], 0)->bytes().size(), 1000u);
+  EXPECT_TRUE(port.StartCall(library, TypeId<Number>(), 1'000'000'000, ask).ok());
+  PollAll();
+  EXPECT_EQ(fabric_->Blocks().in_use, 2u);
+  port = Port();
+  ExpectNothingLeft();
+}
+
 TEST_F(BlockTest, OneByteMoreThanABlockIsRefusedWithWhatIsPossible) {
   Start();
   const Bytes bytes((16 << 20) + 1);

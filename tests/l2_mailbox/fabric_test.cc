@@ -426,6 +426,26 @@ TEST_F(FabricTest, MessagesMeteredTogetherShareTheTimeOfTheirSpans) {
   }
 }
 
+TEST_F(FabricTest, WhatATaskLetHandleHasItsTimesBeforeTheNextTask) {
+  auto fabric = Start(Options());
+  const Address busy = ServeBusy(*fabric);
+  Port port = fabric->OpenPort();
+  SendBurst(*fabric, port, busy, std::vector<uint64_t>(BatchMeter::kExactDispatches, 10));
+  ASSERT_TRUE(fabric->Suspend(busy).ok());
+  SendBurst(*fabric, port, busy, {30, 30});
+  const uint64_t resumed_ns = fabric->state().NowNanos();
+  const uint32_t shard = fabric->ShardOf(busy.id);
+  fabric->RunOnShard(shard, [&] {
+    internal::Endpoint& endpoint = *fabric->shard(shard).Find(busy.id);
+    endpoint.AcceptOnly(internal::Endpoint::kAllKinds);
+    fabric->shard(shard).DrainHeld(endpoint);
+  });
+  const std::vector<SpanRecord> spans = fabric->Spans();
+  ASSERT_EQ(spans.size(), BatchMeter::kExactDispatches + 2);
+  EXPECT_EQ(spans.back().duration_ns, 30u);
+  EXPECT_GE(spans.back().start_ns, resumed_ns);
+}
+
 TEST_F(FabricTest, SpansAreReadOnceEachAndTheLostOnesCounted) {
   constexpr uint64_t kCapacity = 8192;
   FabricOptions options = Options();

@@ -204,6 +204,30 @@ TEST_F(PortTest, AnAnswerAfterTheTimeoutIsDroppedAndCounted) {
   EXPECT_TRUE(fabric->Counters().AddUp());
 }
 
+TEST_F(PortTest, AnswersOfCallsThatWereGivenUpDoNotTakeTheRoomOfOthers) {
+  auto fabric = Start();
+  const Address echo =
+      ServeOn(*fabric, 0, [](const Message& m, Sender& out) { out.Reply(m.As<Number>()); });
+  Port port = fabric->OpenPort();
+  const auto start = [&](uint64_t value) {
+    return port
+        .StartCall(echo, TypeId<Number>(), 1'000'000,
+                   [value](internal::PortCore& core, const internal::Envelope& envelope) {
+                     return core.Send(envelope, Number{value});
+                   })
+        .value();
+  };
+  for (size_t i = 0; i < 2 * internal::kReplySlots; ++i) {
+    port.AbandonCall(start(1));
+    fabric->WaitIdle();
+  }
+  const uint64_t call = start(2);
+  fabric->WaitIdle();
+  const absl::StatusOr<Answer> answer = port.FinishCall(call, 0);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(Message(answer->frame).As<Number>().value, 2u);
+}
+
 TEST_F(PortTest, AnAnswerToAPortThatIsClosedIsADeadLetter) {
   auto fabric = Start();
   const Address late = fabric->Intern("late");

@@ -142,7 +142,8 @@ TEST(TraceChainTest, SpansAddUpByTypeActorAndOutcome) {
   spans[1].outcome = SpanOutcome::kCrashed;
   spans[2].target = 9;
   spans[2].trace = 2;
-  const TraceStat stat = StatOf(spans);
+  SpanNameTable names;
+  const TraceStat stat = StatOf(spans, names);
   EXPECT_EQ(stat.spans, 3u);
   EXPECT_EQ(stat.traces, 2u);
   EXPECT_EQ(stat.roots, 1u);
@@ -154,6 +155,9 @@ TEST(TraceChainTest, SpansAddUpByTypeActorAndOutcome) {
   EXPECT_EQ(stat.by_type.at(7).wait.max_ns(), 49u);
   EXPECT_EQ(stat.by_type.at(0).work.count(), 2u);
   EXPECT_EQ(stat.by_actor.at(9).work.max_ns(), 60u);
+  names.traces[2].parent_id = 3;  // in another process
+  EXPECT_EQ(StatOf(spans, names).roots, 2u);
+  EXPECT_EQ(StatOf(spans, names).orphans, 0u);
 }
 
 }  // namespace

@@ -36,6 +36,15 @@ TEST(TraceKeeperTest, ATraceLastsFromItsFirstMessageToItsLastDispatch) {
   EXPECT_THAT(trace.depths, ElementsAre(0, 1, 2));
 }
 
+// Spans of a batch share its time in equal parts: 2, sent by 1 to another shard, seems to begin first.
+TEST(TraceKeeperTest, DepthsDoNotDependOnHowABatchSharedItsTime) {
+  TraceKeeper keeper;
+  keeper.Add(std::vector{SpanOf(7, 1, 0, 100, 160, 20), SpanOf(7, 2, 1, 130, 150, 5)}, 1000);
+  ASSERT_EQ(keeper.traces().size(), 1u);
+  EXPECT_EQ(keeper.traces()[0].spans[0].span, 2u);
+  EXPECT_THAT(keeper.traces()[0].depths, ElementsAre(1, 0));
+}
+
 TEST(TraceKeeperTest, TheSlowestStayForAMinuteAndTheFullestReadingOfEachCounts) {
   TraceKeeper keeper;
   keeper.Add(std::vector{SpanOf(1, 1, 0, 0, 10, 10)}, 100);

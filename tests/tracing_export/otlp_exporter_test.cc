@@ -321,6 +321,42 @@ TEST_F(OtlpExporterTest, MetricsGoToTheirOwnPlaceAndTheLatestCounts) {
   EXPECT_EQ(counters.points_rejected, 4u);
 }
 
+TEST_F(OtlpExporterTest, SpansAndExemplarsOfATraceFromOutsideHaveTheIdThatItCameWith) {
+  OtlpExporterOptions options;
+  options.origin.trace_high = 0xF;
+  options.origin.trace_id = [](uint64_t trace) {
+    return trace == 7 ? TraceId{0, 7}
+                      : TraceId{};  // of 64 bits, as some senders have them; 5 began here
+  };
+  OtlpExporter& exporter = Make(std::move(options));
+  std::vector<SpanRecord> spans(2);
+  spans[0].trace = 7;
+  spans[1].trace = 5;
+  for (SpanRecord& span : spans) span.span = span.parent_span = 3;
+  exporter.AddSpans(spans);
+  MetricPoint point;
+  point.value = HistogramValue{.counts = {1}};
+  point.exemplars = {{.value = 1, .trace = 7, .span = 3}, {.value = 1, .trace = 5, .span = 3}};
+  MetricsSnapshot snapshot;
+  snapshot.families = {{.name = "m", .kind = MetricKind::kHistogram, .points = {point}}};
+  exporter.AddMetrics(snapshot);
+  Run();
+  ASSERT_EQ(collector_.bodies.size(), 2u);
+  const std::string outside = "00000000000000000000000000000007";
+  const std::string own = "000000000000000f0000000000000005";
+  const json metrics = json::parse(collector_.bodies[0]);
+  const json exemplars = metrics["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["histogram"]
+                                ["dataPoints"][0]["exemplars"];
+  EXPECT_EQ(exemplars[0]["traceId"], outside);
+  EXPECT_EQ(exemplars[1]["traceId"], own);
+  const json traces = json::parse(collector_.bodies[1]);
+  const json sent = traces["resourceSpans"][0]["scopeSpans"][0]["spans"];
+  EXPECT_EQ(sent[0]["traceId"], outside);
+  EXPECT_EQ(sent[1]["traceId"], own);
+  EXPECT_EQ(sent[0]["flags"], 1) << "its parent may be of another process";
+  EXPECT_EQ(sent[1]["flags"], 257);
+}
+
 TEST_F(OtlpExporterTest, OptionsOutsideOfTheirRangesAreRefusedByName) {
   const auto refusal = [&](const std::function<void(OtlpExporterOptions&)>& change) {
     OtlpExporterOptions options;

@@ -248,6 +248,8 @@ void AddRunCommands(CLI::App& app, int& exit_code) {
       "  bitactor run --feed day.itch --format itch50 --journal run1 --trace run1.json --shards 4\n"
       "  bitactor run --feed day.itch --format itch50 --journal run1 --resume      (after a "
       "crash)\n"
+      "  bitactor run --feed day.itch --format itch50 --pace recorded --http 9464  (then open "
+      "http://localhost:9464/)\n"
       "  bitactor run --feed GOOG_message_1.csv --format lobster --book GOOG_orderbook_1.csv "
       "--json\n"
       "Exit codes: 0 ok, 1 bad data or no space (what was read before is processed), 2 wrong use");

@@ -14,6 +14,8 @@
 namespace bitactor::cli {
 namespace {
 
+constexpr uint64_t kLongestSendWaitNs = 1'000'000'000;
+
 unsigned long long Count(uint64_t count) { return count; }
 
 int Report(const OtlpCounters& counters, uint64_t dropped_before) {
@@ -66,7 +68,8 @@ int SendSpans(const SpanFile& file, OtlpExporterOptions options) {
       const uint64_t due_ns = exporter.PollFlush(OtlpExporter::kNever);
       const uint64_t now_ns = SystemExportTime().steady_ns;
       const bool wait = due_ns != OtlpExporter::kNever && due_ns > now_ns;
-      going = wait ? stop.Wait(due_ns - now_ns) : !stop.stopped();
+      // In short waits: see StopSignal::Wait().
+      going = wait ? stop.Wait(std::min(due_ns - now_ns, kLongestSendWaitNs)) : !stop.stopped();
     }
     progress.Update((file.spans.size() - rest.size()) * sizeof(SpanRecord),
                     file.spans.size() * sizeof(SpanRecord));

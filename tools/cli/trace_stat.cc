@@ -12,7 +12,7 @@ void SpanStat::Add(const SpanRecord& span) {
   if (span.outcome != SpanOutcome::kOk) ++not_ok;
 }
 
-TraceStat StatOf(std::span<const SpanRecord> spans) {
+TraceStat StatOf(std::span<const SpanRecord> spans, const SpanNameTable& names) {
   TraceStat stat;
   absl::flat_hash_set<uint64_t> traces;
   absl::flat_hash_set<uint64_t> ids;
@@ -24,7 +24,7 @@ TraceStat StatOf(std::span<const SpanRecord> spans) {
     stat.last_ns = std::max(stat.last_ns, end_ns);
     ++stat.spans;
     if (span.trace != 0) traces.insert(span.trace);
-    if (span.parent_span == 0) {
+    if (names.IsRoot(span.trace, span.parent_span)) {
       ++stat.roots;
     } else if (!ids.contains(span.parent_span)) {
       ++stat.orphans;

@@ -10,6 +10,7 @@
 
 #include "bitactor/tracing/latency_histogram.h"
 #include "bitactor/tracing/span.h"
+#include "bitactor/tracing/span_names.h"
 
 namespace bitactor::cli {
 
@@ -37,7 +38,7 @@ struct TraceStat {
   std::map<uint32_t, SpanStat> by_actor;  // who handled it
 };
 
-TraceStat StatOf(std::span<const SpanRecord> spans);
+TraceStat StatOf(std::span<const SpanRecord> spans, const SpanNameTable& names);
 
 }  // namespace bitactor::cli
 

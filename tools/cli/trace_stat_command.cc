@@ -23,7 +23,7 @@ struct TraceStatArguments {
 int Stat(const TraceStatArguments& arguments) {
   const absl::StatusOr<SpanFile> file = LoadTrace(arguments.source);
   if (!file.ok()) return Fail(file.status());
-  const TraceStat stat = StatOf(file->spans);
+  const TraceStat stat = StatOf(file->spans, file->names);
   if (arguments.json) {
     std::printf("%s\n", TraceStatJson(stat, file->dropped, file->names)
                             .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)

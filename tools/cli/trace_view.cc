@@ -49,8 +49,12 @@ std::string WhatText(const SpanRecord& span, const SpanNameTable& names) {
 
 // 32 digits of one that came from outside, else 16.
 std::string TraceText(const SpanNameTable& names, uint64_t trace) {
-  const TraceId id = names.TraceIdOf(trace);
-  return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
+  return names.traces.contains(trace) ? names.TraceIdOf(trace).ToHex() : SpanIdToHex(trace);
+}
+
+// What caused the first message of a chain is here, or in another process.
+bool IsWhole(const Chain& chain, const SpanRecord& first, const SpanNameTable& names) {
+  return chain.whole || names.IsRoot(first.trace, first.parent_span);
 }
 
 std::string OutcomeText(const Hop& hop) {
@@ -168,7 +172,8 @@ std::string ChainsText(const TraceGraph& graph, std::span<const Chain> chains,
                     ": waiting ", LatencyText(chain.wait_ns), ", working ",
                     LatencyText(chain.work_ns), "; ", chain.steps.size(), " messages from ",
                     TimeText(first.sent_ns), " on, trace ", TraceText(names, first.trace), "\n");
-    if (!chain.whole) text += "   begins later than its trace: what caused it is not here\n";
+    if (!IsWhole(chain, first, names))
+      text += "   begins later than its trace: what caused it is not here\n";
     absl::StrAppendFormat(&text, "%12s %10s   message\n", "wait", "work");
     for (const ChainStep& step : chain.steps) {
       const Hop& hop = graph.hops()[step.hop];
@@ -183,17 +188,18 @@ Json ChainsJson(const TraceGraph& graph, std::span<const Chain> chains,
                 const SpanNameTable& names) {
   Json all = Json::array();
   for (const Chain& chain : chains) {
+    const SpanRecord& first = graph.hops()[chain.steps.front().hop].span;
     Json steps = Json::array();
     for (const ChainStep& step : chain.steps) {
       Json json = {{"wait_ns", step.wait_ns}, {"work_ns", step.work_ns}};
       json.update(HopJson(graph.hops()[step.hop], names));
       steps.push_back(std::move(json));
     }
-    all.push_back({{"trace", TraceText(names, graph.hops()[chain.steps.front().hop].span.trace)},
+    all.push_back({{"trace", TraceText(names, first.trace)},
                    {"total_ns", chain.total_ns},
                    {"wait_ns", chain.wait_ns},
                    {"work_ns", chain.work_ns},
-                   {"whole", chain.whole},
+                   {"whole", IsWhole(chain, first, names)},
                    {"steps", std::move(steps)}});
   }
   return all;
@@ -237,7 +243,7 @@ Json PathJson(const TraceGraph& graph, const MessagePath& path, const SpanNameTa
   }
   const SpanRecord& first = hops[path.causes.front()].span;
   return {{"trace", TraceText(names, first.trace)},
-          {"whole", first.parent_span == 0},
+          {"whole", names.IsRoot(first.trace, first.parent_span)},
           {"causes", std::move(causes)},
           {"message", HopJson(hops[path.causes.back()], names)},
           {"effects", std::move(effects)},

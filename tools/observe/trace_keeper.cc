@@ -24,14 +24,18 @@ KeptTrace Make(std::span<const SpanRecord> spans) {
   if (kept.spans.size() > TraceKeeper::kMaxTraceSpans) {
     kept.spans.resize(TraceKeeper::kMaxTraceSpans);
   }
-  // A parent is dispatched before what it sent.
+  // A parent was sent before what it sent. It may have begun after that by its record, which shares
+  // the time of its batch.
+  std::vector<const SpanRecord*> by_sent;
+  for (const SpanRecord& span : kept.spans) by_sent.push_back(&span);
+  std::sort(by_sent.begin(), by_sent.end(),
+            [](const SpanRecord* a, const SpanRecord* b) { return a->sent_ns < b->sent_ns; });
   std::map<uint64_t, uint32_t> depth_of;
-  for (const SpanRecord& span : kept.spans) {
-    const auto parent = depth_of.find(span.parent_span);
-    const uint32_t depth = parent != depth_of.end() ? parent->second + 1 : 0;
-    depth_of[span.span] = depth;
-    kept.depths.push_back(depth);
+  for (const SpanRecord* span : by_sent) {
+    const auto parent = depth_of.find(span->parent_span);
+    depth_of[span->span] = parent != depth_of.end() ? parent->second + 1 : 0;
   }
+  for (const SpanRecord& span : kept.spans) kept.depths.push_back(depth_of.at(span.span));
   return kept;
 }
 

@@ -61,8 +61,8 @@ class Writer {
 
   // 32 digits of one that came from outside.
   std::string TraceText(uint64_t trace) const {
-    const TraceId id = names_.trace ? names_.trace(trace) : TraceId{0, trace};
-    return id.high != 0 ? id.ToHex() : SpanIdToHex(trace);
+    const TraceId id = names_.trace ? names_.trace(trace) : TraceId{};
+    return !id.is_zero() ? id.ToHex() : SpanIdToHex(trace);
   }
   std::string ActorName(uint32_t id) const { return names_.ActorText(id); }
   std::string TypeName(uint32_t type) const { return names_.TypeText(type); }

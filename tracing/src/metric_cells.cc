@@ -22,12 +22,13 @@ void HistogramCell::Record(uint64_t value, uint64_t time_unix_ns, uint64_t trace
 void HistogramCell::AddTo(Reading& reading) const {
   uint64_t count = 0;
   for (size_t i = 0; i < counts_.size(); ++i) {
-    // Relaxed, here and below: statistics.
-    const uint64_t in_bucket = counts_[i].load(std::memory_order_relaxed);
+    // SYNC(histogram-count): pairs with Record().
+    const uint64_t in_bucket = counts_[i].load(std::memory_order_acquire);
     reading.counts[i] += in_bucket;
     count += in_bucket;
   }
   if (count == 0) return;
+  // Relaxed, here and below: statistics.
   const uint64_t min = min_.load(std::memory_order_relaxed);
   const uint64_t max = max_.load(std::memory_order_relaxed);
   if (reading.count == 0 || min < reading.min) reading.min = min;

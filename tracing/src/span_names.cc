@@ -54,12 +54,22 @@ SpanNames SpanNameTable::Lookup() const {
   return SpanNames{.actor = [this](uint32_t id) { return Find(actors, id); },
                    .type = [this](uint32_t type) { return Find(types, type); },
                    .shard = nullptr,
-                   .trace = [this](uint64_t trace) { return TraceIdOf(trace); }};
+                   .trace =
+                       [this](uint64_t trace) {
+                         const auto found = traces.find(trace);
+                         return found != traces.end() ? found->second.trace_id : TraceId{};
+                       }};
 }
 
 TraceId SpanNameTable::TraceIdOf(uint64_t trace) const {
   const auto found = traces.find(trace);
   return found != traces.end() ? found->second.trace_id : TraceId{0, trace};
+}
+
+bool SpanNameTable::IsRoot(uint64_t trace, uint64_t parent_span) const {
+  if (parent_span == 0) return true;
+  const auto found = traces.find(trace);
+  return found != traces.end() && found->second.parent_id == parent_span;
 }
 
 }  // namespace bitactor

@@ -47,7 +47,7 @@ std::optional<TraceRoot> TraceRoots::Find(uint64_t trace) const {
 TraceId TraceRoots::TraceIdOf(uint64_t trace) const {
   MutexLock lock(&mutex_);
   const auto found = roots_.find(trace);
-  return found != roots_.end() ? found->second.context.trace_id : TraceId{0, trace};
+  return found != roots_.end() ? found->second.context.trace_id : TraceId{};
 }
 
 TraceContext TraceRoots::ContextAt(uint64_t trace, uint64_t span, bool sampled) const {

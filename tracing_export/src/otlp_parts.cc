@@ -63,7 +63,7 @@ std::string BodyBegin(const OtlpOrigin& origin, const char* what, const char* li
 
 TraceId TraceIdOf(const OtlpOrigin& origin, uint64_t trace) {
   const TraceId outside = origin.trace_id ? origin.trace_id(trace) : TraceId{};
-  return outside.high != 0 ? outside : TraceId{origin.trace_high, trace};
+  return !outside.is_zero() ? outside : TraceId{origin.trace_high, trace};
 }
 
 }  // namespace bitactor::internal

@@ -28,8 +28,9 @@ std::string Cut(std::string name) {
   return name;
 }
 
-// Of OTLP's flags: sampled; and known whether the parent is of another process: it is not.
-constexpr std::string_view kRootFlags = "\",\"flags\":1,";
+// Of OTLP's flags: sampled; and known whether the parent is of another process: it is not. Of a trace
+// that came from outside that is not known.
+constexpr std::string_view kSampledFlags = "\",\"flags\":1,";
 constexpr std::string_view kChildFlags = "\",\"flags\":257,";
 
 void AppendCount(std::string& out, const char* name, uint32_t count) {
@@ -166,6 +167,7 @@ class OtlpSpanEncoder::State {
   TraceId IdOf(uint64_t trace) {
     if (trace == last_trace_) return last_id_;
     last_id_ = internal::TraceIdOf(origin_, trace);
+    last_is_from_outside_ = last_id_ != TraceId{origin_.trace_high, trace};
     if (last_id_.is_zero()) last_id_.low = 1;  // forbidden; a file may hold anything
     last_trace_ = trace;
     return last_id_;
@@ -199,10 +201,10 @@ class OtlpSpanEncoder::State {
     char* at = PutHex(PutHex(PutText(buffer, "{\"traceId\":\""), trace_id.high), trace_id.low);
     at = PutHex(PutText(at, "\",\"spanId\":\""), span.span != 0 ? span.span : 1);
     if (is_root) {
-      at = PutText(at, kRootFlags);
+      at = PutText(at, kSampledFlags);
     } else {
       at = PutHex(PutText(at, "\",\"parentSpanId\":\""), span.parent_span);
-      at = PutText(at, kChildFlags);
+      at = PutText(at, last_is_from_outside_ ? kSampledFlags : kChildFlags);
     }
     body.append(buffer, at);
     body += TextOf(span);
@@ -232,6 +234,7 @@ class OtlpSpanEncoder::State {
   const SpanNames names_;
   uint64_t last_trace_ = 0;
   TraceId last_id_ = {0, 1};
+  bool last_is_from_outside_ = false;
   const std::string begin_;
   absl::flat_hash_map<Route, std::string> texts_;
   size_t remembered_bytes_ = 0;

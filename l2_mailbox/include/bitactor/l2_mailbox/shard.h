@@ -167,8 +167,8 @@ class Shard final : public Poller {
   bool RunSoon(std::function<void()> task);
   // Runs what still waits, and takes no task any more. REQUIRES: this shard's thread has ended.
   void EndTasks();
-  // A task was run for this shard, by whoever drives it.
-  void CountTask() { ++tasks_run_; }
+  // A task was run for this shard, by whoever drives it. What it had handled is metered now.
+  void CountTask();
 
   // Poller.
   size_t Poll() override;

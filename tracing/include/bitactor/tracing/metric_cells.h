@@ -73,7 +73,7 @@ class HistogramCell {
     std::array<std::atomic<uint64_t>, 4> words{};  // value, time, trace, span; SYNC(exemplar-words)
   };
 
-  std::array<std::atomic<uint64_t>, LatencyHistogram::kBuckets> counts_{};
+  std::array<std::atomic<uint64_t>, LatencyHistogram::kBuckets> counts_{};  // SYNC(histogram-count)
   std::atomic<uint64_t> sum_{0};
   std::atomic<uint64_t> min_{~uint64_t{0}};
   std::atomic<uint64_t> max_{0};
@@ -81,12 +81,13 @@ class HistogramCell {
 };
 
 inline void HistogramCell::Record(uint64_t value) {
-  // Relaxed, all of them: a statistic; the writer reads its own stores.
+  // Relaxed, but for the last: a statistic; the writer reads its own stores.
   if (value < min_.load(std::memory_order_relaxed)) min_.store(value, std::memory_order_relaxed);
   if (value > max_.load(std::memory_order_relaxed)) max_.store(value, std::memory_order_relaxed);
   sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
   std::atomic<uint64_t>& count = counts_[LatencyHistogram::BucketOf(value)];
-  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  // SYNC(histogram-count): pairs with AddTo(); sum, minimum and maximum know of what is counted.
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 }  // namespace bitactor

@@ -21,7 +21,7 @@ struct SpanNames {
   // The name, or the number: "actor 7", "type 0x0000beef".
   std::string ActorText(uint32_t id) const;
   std::string TypeText(uint32_t type_id) const;
-  // All 128 bits of a trace's id. Empty: {0, trace}.
+  // The id of a trace that came from outside; zero for one that began here.
   std::function<TraceId(uint64_t trace)> trace = {};
 };
 
@@ -40,6 +40,9 @@ struct SpanNameTable {
   SpanNames Lookup() const;
   // {0, trace} of one that began here.
   TraceId TraceIdOf(uint64_t trace) const;
+  // Whether a span with this parent is its trace's first here: it has none, or that of the context with
+  // which the trace came.
+  bool IsRoot(uint64_t trace, uint64_t parent_span) const;
 };
 
 }  // namespace bitactor

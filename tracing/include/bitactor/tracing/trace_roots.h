@@ -45,7 +45,7 @@ class TraceRoots {
 
   void Note(const TraceRoot& root);
   std::optional<TraceRoot> Find(uint64_t trace) const;
-  // With all its 128 bits; of a trace that began in this process or was forgotten, {0, trace}.
+  // With all its 128 bits; zero for a trace that began in this process or was forgotten.
   TraceId TraceIdOf(uint64_t trace) const;
   // What to send on from a span of this trace: EmitTraceContext(context, context.parent_id).
   TraceContext ContextAt(uint64_t trace, uint64_t span, bool sampled) const;
@@ -65,7 +65,8 @@ class TraceRoots {
 // concerned: what they send belongs to the trace of what they handle.
 //
 // Threads: its own.
-// Errors: none. REQUIRES: the trace id is not zero.
+// Errors: none. REQUIRES: the trace id is not zero; scopes of a thread end in reverse order, as
+//   locals do.
 //
 //   const ParsedTraceContext parsed = ParseTraceContext(headers);
 //   std::optional<TraceScope> scope;
