@@ -43,6 +43,9 @@ int main(int argc, char** argv) {
       .type = [](uint32_t type) { return type == TypeId<Add>() ? "Add" : ""; }};
   OtlpExporterOptions options{.endpoint = collector};
   options.origin.service_name = "counter";
+  options.origin.trace_id = [&fabric](uint64_t trace) {
+    return fabric.trace_roots().TraceIdOf(trace);  // what came with one from outside keeps it
+  };
   options.origin.trace_high = std::random_device{}();  // other runs have other trace ids
   auto pump = OtlpPump::Start(options, names, sources);
   if (!pump.ok()) return 1;

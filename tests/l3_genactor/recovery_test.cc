@@ -295,8 +295,7 @@ TEST_F(RecoveryTest, StartedAgainInTheSameRunItsMessagesKeepTheirIdentity) {
   worker_.Cast(SendThenThrow{counter_, 1});
   worker_.Cast(Leave{});
   system_->WaitIdle();
-  worker_ = supervisor_->Spawn<Worker>(worker_name_, Restart::kTransient);
-  ASSERT_TRUE(worker_.ok()) << worker_.status();
+  ASSERT_EQ(supervisor_->RestartChild(worker_name_), absl::OkStatus());
   worker_.Cast(SendThenThrow{counter_, 2});
   system_->WaitIdle();
   EXPECT_EQ(counter_.Call(Get{}).value_or(-1), 10);

@@ -16,13 +16,13 @@ using ::testing::HasSubstr;
 
 constexpr uint64_t kNowNs = 1'767'323'045'000'000'000;  // 2026-01-02 03:04:05 UTC
 
-absl::StatusOr<uint32_t> ActorByName(const std::string& name) {
+absl::StatusOr<uint32_t> KnownActor(const std::string& name) {
   if (name == "book/AAPL") return 7;
   return absl::NotFoundError("no actor has this name");
 }
 
 absl::StatusOr<RecordFilter> Parse(const FilterArguments& arguments) {
-  return ParseFilter(arguments, kNowNs, &ActorByName);
+  return ParseFilter(arguments, kNowNs, &KnownActor);
 }
 
 void ExpectRefused(const FilterArguments& arguments, const std::string& begins,

@@ -40,6 +40,7 @@ OtlpOrigin OriginOf(const SpanFile& file) {
   uint64_t begin_ns = std::numeric_limits<uint64_t>::max();
   for (const SpanRecord& span : file.spans) begin_ns = std::min(begin_ns, span.start_ns);
   OtlpOrigin origin;
+  origin.trace_id = file.names.Lookup().trace;
   origin.trace_high = Mix64(begin_ns);
   return origin;
 }

@@ -62,7 +62,8 @@ std::string BodyBegin(const OtlpOrigin& origin, const char* what, const char* li
 }
 
 TraceId TraceIdOf(const OtlpOrigin& origin, uint64_t trace) {
-  return origin.trace_id ? origin.trace_id(trace) : TraceId{origin.trace_high, trace};
+  const TraceId outside = origin.trace_id ? origin.trace_id(trace) : TraceId{};
+  return outside.high != 0 ? outside : TraceId{origin.trace_high, trace};
 }
 
 }  // namespace bitactor::internal

@@ -163,11 +163,9 @@ class OtlpSpanEncoder::State {
     return texts_[route] = std::move(text);
   }
 
-  // What it came with from outside, else this process's own.
   TraceId IdOf(uint64_t trace) {
     if (trace == last_trace_) return last_id_;
-    const TraceId from_outside = names_.trace ? names_.trace(trace) : TraceId{};
-    last_id_ = from_outside.high != 0 ? from_outside : internal::TraceIdOf(origin_, trace);
+    last_id_ = internal::TraceIdOf(origin_, trace);
     if (last_id_.is_zero()) last_id_.low = 1;  // forbidden; a file may hold anything
     last_trace_ = trace;
     return last_id_;

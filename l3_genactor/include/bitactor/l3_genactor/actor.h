@@ -455,7 +455,7 @@ class Actor {
            internal::HandleInfo(actor, frame);
   }
   // For the runtime: whether messages of this type have a codec, and so any length.
-  static bool TakesBlock(uint32_t type) {
+  static bool TakesBlock([[maybe_unused]] uint32_t type) {
     return ((internal::HasCodec<Messages> && type == TypeId<Messages>()) || ...);
   }
 };

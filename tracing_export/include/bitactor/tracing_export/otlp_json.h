@@ -31,8 +31,9 @@ struct OtlpOrigin {
   std::string scope_name = "bitactor";
   std::string scope_version = {};
   std::vector<OtlpAttribute> scope_attributes = {};
-  // The trace id of the outer world for one of ours (SpanRecord::trace). Empty: `trace_high` and
-  // ours. That one is to differ between runs: draw it once, at the start.
+  // The trace id that one of ours (SpanRecord::trace) came with, as TraceRoots::TraceIdOf(). If there
+  // is none (empty, or an upper half of 0): `trace_high` and ours. That one is to differ between runs:
+  // draw it once, at the start.
   std::function<TraceId(uint64_t trace)> trace_id = {};
   uint64_t trace_high = 0;
 };
