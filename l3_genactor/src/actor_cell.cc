@@ -141,7 +141,11 @@ absl::Status ActorCell::StartFresh() {
 }
 
 void ActorCell::RunInit() {
-  const bool timed = cls_.start_timeout_ns != 0 && runtime_.send_mode() == SendMode::kLive;
+  // In a replay it takes as long as it takes.
+  const bool runs =
+      runtime_.send_mode() == SendMode::kLive || (runtime_.send_mode() == SendMode::kUnlessTaken &&
+                                                  (history_ == nullptr || history_->empty()));
+  const bool timed = cls_.start_timeout_ns != 0 && runs;
   const FabricState& fabric = runtime_.shard().state();
   const uint64_t began_ns = timed ? fabric.NowNanos() : 0;
   cls_.init(*this, state());

@@ -222,8 +222,11 @@ absl::Status ShardRuntime::RestoreFromJournal(ActorCell& cell) {
 
 absl::Status ShardRuntime::Recover(ActorCell& cell) {
   const ActorHistory* const history = cell.history();
-  if (history == nullptr || (history->frames.empty() && history->base == nullptr)) {
-    const ModeScope mode(*this, system_.replaying() ? SendMode::kSuppressed : SendMode::kLive);
+  if (history == nullptr || history->empty()) {
+    // An earlier run may have started it, and what its Init sent then has been taken.
+    const ModeScope mode(*this, system_.replaying() ? SendMode::kSuppressed
+                                : cell.durable()    ? SendMode::kUnlessTaken
+                                                    : SendMode::kLive);
     if (absl::Status status = cell.StartFresh(); !status.ok()) return status;
   } else {
     const ModeScope mode(*this,

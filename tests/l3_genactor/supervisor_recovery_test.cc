@@ -266,6 +266,15 @@ TEST_F(SupervisorRecoveryTest, AChildThatWasTerminatedBeginsAfreshInTheNextRun) 
   EXPECT_EQ(system_->restarts(), 0u) << "those were the last run's";
 }
 
+TEST_F(SupervisorRecoveryTest, WhatInitSentIsSentOnceThoughNothingElseHappened) {
+  Start(Strategy::kOneForOne);
+  Settle();
+  EXPECT_EQ(births_.Call(Get{}).value_or(-1), 3);
+  KillAndStart();
+  Settle();
+  EXPECT_EQ(births_.Call(Get{}).value_or(-1), 3);
+}
+
 TEST_F(SupervisorRecoveryTest, AnEndOfTheSystemEndsNoDurableActor) {
   Start(Strategy::kOneForAll);
   third_.Cast(Add{2});
