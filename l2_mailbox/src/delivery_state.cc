@@ -175,9 +175,9 @@ void DeliveryState::Note(const RecoveredFrame& recovered) {
     routing[change.epoch] = change;
   } else if (IncarnationOf(header.message_id) == 0 && header.kind != FrameKind::kTimer) {
     // Sources that keep their identity: what their targets have taken is not sent again.
-    uint64_t& watermark =
-        watermarks[WatermarkKey{header.source, header.target,
-                                OrderClass(header.kind, static_cast<Priority>(header.priority))}];
+    uint64_t& watermark = watermarks[WatermarkKey{
+        header.source, header.target,
+        OrderClass(header.kind, static_cast<Priority>(header.priority), header.flags)}];
     watermark = std::max(watermark, SequenceOf(header.message_id));
   }
 }

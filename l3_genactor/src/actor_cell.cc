@@ -141,7 +141,11 @@ absl::Status ActorCell::StartFresh() {
 }
 
 void ActorCell::RunInit() {
-  const bool timed = cls_.start_timeout_ns != 0 && runtime_.send_mode() == SendMode::kLive;
+  // In a replay it takes as long as it takes.
+  const bool runs =
+      runtime_.send_mode() == SendMode::kLive || (runtime_.send_mode() == SendMode::kUnlessTaken &&
+                                                  (history_ == nullptr || history_->empty()));
+  const bool timed = cls_.start_timeout_ns != 0 && runs;
   const FabricState& fabric = runtime_.shard().state();
   const uint64_t began_ns = timed ? fabric.NowNanos() : 0;
   cls_.init(*this, state());
@@ -189,9 +193,10 @@ HandleOutcome ActorCell::HandleBlock(const Frame& frame, std::span<const std::by
   return Handle(frame, shard);
 }
 
-bool ActorCell::MaySend(FrameKind kind, Address target, uint64_t message_id) const {
+bool ActorCell::MaySend(FrameKind kind, uint8_t flags, Address target, uint64_t message_id) const {
   Envelope envelope;
   envelope.kind = kind;
+  envelope.flags = flags;
   envelope.source = static_cast<uint32_t>(id());
   envelope.target = target;
   envelope.message_id = message_id;
@@ -333,8 +338,12 @@ bool ActorCell::HandleSystem(const Frame& frame) {
 bool ActorCell::BeginWithExtras(const Frame& frame) {
   // Without extras it has asked for no signal in this life, but anybody may send an EXIT.
   if (extras_ == nullptr && frame.header.type != TypeId<bitactor::Exit>()) return false;
-  if (extras().begun != nullptr) extras().begun->Note(frame);
-  return extras().Begin(frame);
+  if (!extras().Begin(frame)) return false;
+  if (extras_->begun != nullptr) [[unlikely]] {
+    const bool is_block = (frame.header.flags & kFlagBlock) != 0;
+    extras_->begun->Note(frame, is_block ? current_block : std::span<const std::byte>());
+  }
+  return true;
 }
 
 void ActorCell::PassOver(const Frame& frame) {
@@ -511,7 +520,7 @@ bool ActorCell::KeepPoison(const ExitReason& reason) {
   if (begun.frame.header.message_id != invocation_.message_id) return false;
   const Poison& poison = child->options.poison;
   if (poison.policy == PoisonPolicy::kQuarantine) {
-    runtime_.system().NotePoisoned({name_, reason, begun.frame});
+    runtime_.system().NotePoisoned({name_, reason, begun.frame, begun.block});
     return false;
   }
   begun.is_owed = begun.retries < poison.retries;
@@ -524,6 +533,8 @@ void ActorCell::HandleAgain() {
     return;
   if (!std::exchange(extras_->begun->is_owed, false)) return;
   const Frame frame = extras_->begun->frame;
+  const std::vector<std::byte> block = extras_->begun->block;
+  const CurrentBlockScope scope(block);
   bool handled = true;
   const std::optional<ExitReason> crash = Run(frame, handled);
   if (crash.has_value()) return Crash(*crash);
@@ -570,7 +581,7 @@ absl::Status ActorCell::StartWhereItIs() {
   } else if (!cls_.copied_before_messages) {
     status = Restore();
   }
-  if (!status.ok() && !restore_when_started_) Record(CrashAction::kStopped, /*crashed=*/false);
+  if (!status.ok()) DestroyState();
   return status;
 }
 
@@ -626,7 +637,9 @@ void ActorCell::NotePendingEnd() {
 absl::Status ActorCell::StartAgain() {
   monitors_.clear();
   Record(CrashAction::kFresh, /*crashed=*/false);
-  return StartFresh();
+  absl::Status status = StartFresh();
+  if (!status.ok()) Record(CrashAction::kStopped, /*crashed=*/false);
+  return status;
 }
 
 std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const std::byte> block,
@@ -641,6 +654,7 @@ std::optional<ExitReason> ActorCell::Apply(const Frame& frame, std::span<const s
     }
     stop_reason_.reset();
     monitors_.clear();
+    open_calls_.reset();
     sequence_ = record.next_sequence;
     // An Init that failed was followed by a record of what was done about it.
     if (record.action == CrashAction::kFresh) StartFresh().IgnoreError();

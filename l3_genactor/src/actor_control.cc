@@ -76,6 +76,10 @@ absl::Status System::ReplaceStateOf(std::string_view name, const ActorClass& cls
                                                         std::string(cell.cls().name), ", not a ",
                                                         std::string(cls.name)));
     }
+    if (!cell.has_state()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "\"", std::string(name), "\" is down and has no state until it is started again"));
+    }
     try {
       return replace(cell.state());
     } catch (const std::exception& error) {

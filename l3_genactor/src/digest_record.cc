@@ -12,7 +12,7 @@ bool IsDigestRecord(const Frame& frame) {
 
 HandleOutcome DigestedActorCell::Handle(const Frame& frame, Shard& shard) {
   const HandleOutcome outcome = ActorCell::Handle(frame, shard);
-  if (removed) return outcome;
+  if (removed || !has_state()) return outcome;
   ActorHistory& history = MakeHistory();
   if (++history.since_digest < runtime().system().digest_every()) return outcome;
   history.since_digest = 0;

@@ -13,7 +13,7 @@ bool ShardRuntime::MaySend(const Envelope& envelope) const {
   if (send_mode_ == SendMode::kSuppressed || IsPort(envelope.target.id)) return false;
   return SequenceOf(envelope.message_id) >
          shard_.state().Watermark(envelope.source, static_cast<uint32_t>(envelope.target.id),
-                                  envelope.kind, envelope.priority);
+                                  envelope.kind, envelope.priority, envelope.flags);
 }
 
 LatencyHistogram& ShardRuntime::LatencyOf(uint32_t class_type) {
@@ -152,18 +152,19 @@ absl::Status ShardRuntime::ApplyRecovered(ActorCell& cell, size_t count) {
       if (!same.ok()) return same;
       continue;
     }
-    if (system_.on_step()) {
+    if (system_.on_step() && cell.has_state()) {
       const FrameRef& at = history->frames[i];
       system_.on_step()(
           {cell.id(), cell.cls().type, {at.journal, at.position}, frame, cell.state()});
     }
     absl::Status restored;
     const std::optional<ExitReason> crash = cell.Apply(frame, (*record)->bytes(), [&] {
-      // The state before message i: everything before it again, without sending.
+      // Everything up to here again, without sending: the message that it crashed at is passed over, as
+      // by RestoreFromJournal() in the run.
       const ModeScope suppressed(*this, SendMode::kSuppressed);
       const uint64_t sequence = cell.sequence();
       restored = BeginHistory(cell);
-      if (restored.ok()) restored = ApplyRecovered(cell, i);
+      if (restored.ok()) restored = ApplyRecovered(cell, i + 1);
       cell.SetSequence(sequence);
     });
     if (!restored.ok()) return restored;
@@ -221,8 +222,11 @@ absl::Status ShardRuntime::RestoreFromJournal(ActorCell& cell) {
 
 absl::Status ShardRuntime::Recover(ActorCell& cell) {
   const ActorHistory* const history = cell.history();
-  if (history == nullptr || (history->frames.empty() && history->base == nullptr)) {
-    const ModeScope mode(*this, system_.replaying() ? SendMode::kSuppressed : SendMode::kLive);
+  if (history == nullptr || history->empty()) {
+    // An earlier run may have started it, and what its Init sent then has been taken.
+    const ModeScope mode(*this, system_.replaying() ? SendMode::kSuppressed
+                                : cell.durable()    ? SendMode::kUnlessTaken
+                                                    : SendMode::kLive);
     if (absl::Status status = cell.StartFresh(); !status.ok()) return status;
   } else {
     const ModeScope mode(*this,

@@ -109,14 +109,15 @@ absl::Status SupervisionTree::StatusOf(const SupervisionRequest& request) const 
   return request.status;
 }
 
-size_t SupervisionTree::pending() const {
+SupervisionTree::Actions SupervisionTree::actions() const {
   MutexLock lock(&mutex_);
-  return pending_;
+  return {pending_, actions_done_};
 }
 
 void SupervisionTree::ActionIsDone() {
   MutexLock lock(&mutex_);
   --pending_;
+  ++actions_done_;
 }
 
 namespace {

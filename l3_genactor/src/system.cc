@@ -181,15 +181,19 @@ SupervisorRef System::Supervise(std::string_view name, const SupervisorOptions& 
 uint64_t System::restarts() const { return supervision_.tree().restarts(); }
 
 void System::WaitIdle() {
-  fabric_->WaitIdle();
-  // What a supervisor does makes messages, and these may make it do something.
-  while (!fabric_->stopped() && supervision().pending() > 0) {
+  // What a supervisor does makes messages, and these may make it do something: all is idle after a wait
+  // in which it did nothing.
+  while (true) {
+    const internal::SupervisionTree::Actions before = supervision().actions();
+    fabric_->WaitIdle();
+    const internal::SupervisionTree::Actions after = supervision().actions();
+    if (fabric_->stopped() || (after.pending == 0 && after == before)) return;
+    if (after.pending == 0) continue;
     if (fabric_->threaded()) {
       std::this_thread::yield();
     } else {
       fabric_->Poll();
     }
-    fabric_->WaitIdle();
   }
 }
 
@@ -294,7 +298,11 @@ absl::Status System::PlaceActor(const std::string& name, ActorId id,
     cell->SetHistory(recovery_.HistoryOf(id));
   }
   absl::Status status = ended_before ? cell->StartAgain() : runtime.Recover(*cell);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    // What Init sent has its ids for good.
+    if (ended_before || !durable) NoteEnded(id, cell->sequence());
+    return status;
+  }
   if (replaying_ && cell->ended()) {
     return absl::NotFoundError(absl::StrCat("\"", name, "\" had ended"));
   }
@@ -317,15 +325,17 @@ absl::Status System::PlaceActor(const std::string& name, ActorId id,
 
 absl::StatusOr<Address> System::Lookup(std::string_view name, const ActorClass& cls) {
   const std::optional<ActorId> id = fabric_->Find(name);
-  const ActorCell* cell = nullptr;
+  const ActorClass* found = nullptr;  // the actor itself may end at any time
   if (id.has_value()) {
-    fabric_->RunOnShard(fabric_->ShardOf(*id), [&] { cell = CellOf(*id); });
+    fabric_->RunOnShard(fabric_->ShardOf(*id), [&] {
+      if (const ActorCell* cell = CellOf(*id)) found = &cell->cls();
+    });
   }
-  if (cell == nullptr)
+  if (found == nullptr)
     return absl::NotFoundError(absl::StrCat("noproc: no actor \"", std::string(name), "\""));
-  if (cell->cls().type != cls.type) {
+  if (found->type != cls.type) {
     return absl::FailedPreconditionError(absl::StrCat("\"", std::string(name), "\" is a ",
-                                                      std::string(cell->cls().name), ", not a ",
+                                                      std::string(found->name), ", not a ",
                                                       std::string(cls.name)));
   }
   return Address{*id};

@@ -53,7 +53,7 @@ struct Story {
 std::function<void(uint64_t step)> on_step = [](uint64_t) {};
 std::function<void()> on_terminate = [] {};
 
-// Digits: what notes came. 9: silence, 8: a step to go on with was taken.
+// Digits: what notes came. 9: silence, 8: a step to go on with was taken. It fails at a 0.
 template <bool kSmall>
 class Diary : public Actor<Diary<kSmall>, Note, After, Every, CancelLast, NapThenCancel, GoOn, Idle,
                            Crash, Leave, Story, IdleTimeout> {
@@ -64,7 +64,10 @@ class Diary : public Actor<Diary<kSmall>, Note, After, Every, CancelLast, NapThe
   void Init() {
     if (first_us_ != 0) last_ = this->SendAfter(absl::Microseconds(first_us_), Note{7});
   }
-  void On(const Note& m) { Write(m.digit); }
+  void On(const Note& m) {
+    if (m.digit == 0) throw std::runtime_error("a note of nothing");
+    Write(m.digit);
+  }
   void On(const After& m) {
     last_ = this->SendAfter(absl::Microseconds(m.microseconds), Note{m.digit});
   }
@@ -261,6 +264,18 @@ TYPED_TEST(GenServerTimersTest, ACrashLeavesTimersAndSilenceAsTheyWereBefore) {
   this->ExpectStory(19);
   this->KillAndStart();
   this->ExpectStory(19);
+}
+
+TYPED_TEST(GenServerTimersTest, AFiringThatCrashedItsActorDoesNotComeAgainInTheNextRun) {
+  this->Do(Every{300, 1});
+  this->Do(After{100, 0});
+  this->Pass(110);
+  EXPECT_EQ(this->system_->restarts(), 1u);
+  this->KillAndStart();
+  this->Pass(100);
+  EXPECT_EQ(this->system_->restarts(), 0u);
+  this->Pass(100);
+  this->ExpectStory(1);
 }
 
 TYPED_TEST(GenServerTimersTest, TheNextRunHasTheTimersThatWereLeft) {

@@ -4,9 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "bitactor/l3_genactor/system.h"
@@ -57,6 +59,79 @@ class Member : public Actor<Member<kSmall>, Add, Get, Fail> {
   std::array<uint64_t, kSmall ? 1 : 40> bulk_{};
 };
 
+struct Borrow {
+  using Reply = uint64_t;
+};
+
+// Owes an answer, and draws a number when it gives it.
+template <bool kSmall>
+class Debtor : public Actor<Debtor<kSmall>, Borrow, Add, Fail> {
+ public:
+  static constexpr std::string_view kTypeName = kSmall ? "test::SmallDebtor" : "test::LargeDebtor";
+
+  void On(const Borrow&, ReplyTo<uint64_t> to) { to_ = to; }
+  void On(const Add&) {
+    this->Reply(to_, 1);
+    drawn_ = this->Random();
+  }
+  void On(const Fail&) { throw std::runtime_error("failed"); }
+  uint64_t drawn() const { return drawn_; }
+
+ private:
+  ReplyTo<uint64_t> to_;
+  uint64_t drawn_ = 0;
+  std::array<uint64_t, kSmall ? 1 : 40> bulk_{};
+};
+
+int lucky_starts = 0;
+
+class Unlucky : public Actor<Unlucky, Get> {
+ public:
+  absl::Status Init() {
+    return --lucky_starts < 0 ? absl::UnavailableError("no luck") : absl::OkStatus();
+  }
+  int64_t On(const Get&) { return 1; }
+};
+
+class Keeper : public Actor<Keeper, Add, Fail> {
+ public:
+  void On(const Add& m) { seen_[m.n] = std::to_string(m.n); }
+  void On(const Fail&) { throw std::runtime_error("failed"); }
+  auto State() const { return std::tie(seen_); }
+
+ private:
+  std::map<int64_t, std::string> seen_;
+};
+
+struct Rest {
+  uint64_t unused;
+};
+
+class Sleeper : public Actor<Sleeper, Rest, Add, Get> {
+ public:
+  Task<void> On(Rest) { co_await Sleep(absl::Milliseconds(1)); }
+  void On(const Add& m) { total_ += m.n; }
+  int64_t On(const Get&) { return total_; }
+
+ private:
+  int64_t total_ = 0;
+};
+
+// Ends with a message on its way to the sleeper that it is linked to.
+class Mourned : public Actor<Mourned, Fail> {
+ public:
+  explicit Mourned(Ref<Sleeper> sleeper) : sleeper_(sleeper) {}
+  void On(const Fail&) {
+    Link(sleeper_);
+    Cast(sleeper_, Rest{});
+    Cast(sleeper_, Add{3});
+    Stop(ExitReason::ShutdownWith("gone"));
+  }
+
+ private:
+  Ref<Sleeper> sleeper_;
+};
+
 class SupervisorRecoveryTest : public ::testing::Test {
  protected:
   void Start(Strategy strategy) {
@@ -64,6 +139,7 @@ class SupervisorRecoveryTest : public ::testing::Test {
     SystemOptions options;
     options.shards = 2;
     options.durable = "run";
+    options.digest_every = digest_every_;
     options.fabric.threads = false;
     options.fabric.clock = &clock_;
     options.fabric.start_time_ns = 1'000'000'000;
@@ -95,7 +171,37 @@ class SupervisorRecoveryTest : public ::testing::Test {
             third_.Call(Get{}).value_or(-9)};
   }
 
+  template <typename D>
+  void ExpectTheSameDrawn() {
+    const auto drawn = [](System& system) {
+      uint64_t number = 0;
+      EXPECT_TRUE(
+          system.Inspect<D>("debtor", [&number](const D& debtor) { number = debtor.drawn(); }));
+      return number;
+    };
+    Start(Strategy::kOneForOne);
+    const auto debtor = system_->Supervise().Spawn<D>("debtor");
+    auto owed = debtor.CallAsync(Borrow{});
+    Settle();
+    debtor.Cast(Fail{});
+    Settle();
+    EXPECT_EQ(owed.Wait().status().code(), absl::StatusCode::kInternal);
+    debtor.Cast(Add{});
+    Settle();
+    const uint64_t number = drawn(*system_);
+    EXPECT_NE(number, 0u);
+    const auto copy = files_->AfterKill();
+    auto replay = System::Replay({.journal_dir = "run", .until = {}, .files = copy.get()});
+    ASSERT_TRUE(replay.ok()) << replay.status();
+    EXPECT_TRUE((*replay)->template Spawn<D>("debtor").ok());
+    EXPECT_EQ(drawn(**replay), number) << "in the replay";
+    KillAndStart();
+    EXPECT_TRUE(system_->Supervise().Spawn<D>("debtor").ok());
+    EXPECT_EQ(drawn(*system_), number) << "in the next run";
+  }
+
   Strategy strategy_ = Strategy::kOneForOne;
+  uint64_t digest_every_ = 0;
   TickClock clock_{TickClock::Source::kManual, 5'000};
   std::unique_ptr<test::SimulatedFiles> files_ = std::make_unique<test::SimulatedFiles>();
   std::unique_ptr<System> system_;
@@ -160,6 +266,15 @@ TEST_F(SupervisorRecoveryTest, AChildThatWasTerminatedBeginsAfreshInTheNextRun) 
   EXPECT_EQ(system_->restarts(), 0u) << "those were the last run's";
 }
 
+TEST_F(SupervisorRecoveryTest, WhatInitSentIsSentOnceThoughNothingElseHappened) {
+  Start(Strategy::kOneForOne);
+  Settle();
+  EXPECT_EQ(births_.Call(Get{}).value_or(-1), 3);
+  KillAndStart();
+  Settle();
+  EXPECT_EQ(births_.Call(Get{}).value_or(-1), 3);
+}
+
 TEST_F(SupervisorRecoveryTest, AnEndOfTheSystemEndsNoDurableActor) {
   Start(Strategy::kOneForAll);
   third_.Cast(Add{2});
@@ -174,6 +289,72 @@ TEST_F(SupervisorRecoveryTest, ADurableActorsPoisonIsNotRetried) {
   const auto refused = system_->Supervise().Spawn<Member<true>>(
       "x", ChildOptions{.poison = {PoisonPolicy::kRetry, 3}}, births_.ref());
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SupervisorRecoveryTest, ACallThatACrashRefusedIsNotOpenInAReplayEither) {
+  ExpectTheSameDrawn<Debtor<true>>();
+  system_.reset();
+  files_ = std::make_unique<test::SimulatedFiles>();
+  ExpectTheSameDrawn<Debtor<false>>();
+}
+
+TEST_F(SupervisorRecoveryTest, AStartThatFailedIsNoStartInTheNextRun) {
+  lucky_starts = 1;
+  Start(Strategy::kOneForOne);
+  const auto one = system_->Spawn<Unlucky>("one");
+  ASSERT_TRUE(one.ok());
+  one.Stop();
+  EXPECT_EQ(system_->Spawn<Unlucky>("one").status(), absl::UnavailableError("no luck"));
+  KillAndStart();
+  lucky_starts = 1;  // the one of its first life
+  EXPECT_EQ(system_->Spawn<Unlucky>("one").status(), absl::UnavailableError("no luck"));
+  lucky_starts = 10;
+  EXPECT_EQ(system_->Spawn<Unlucky>("one").Call(Get{}).value_or(0), 1);
+}
+
+TEST_F(SupervisorRecoveryTest, OneThatIsDownHasNoDigest) {
+  digest_every_ = 1;
+  Start(Strategy::kOneForOne);
+  const auto spawn = [this] {
+    return system_->Supervise().Spawn<Keeper>(
+        "keeper",
+        ChildOptions{.backoff = {.base = absl::Milliseconds(1), .cap = absl::Milliseconds(1)}});
+  };
+  const auto keeper = spawn();
+  for (int64_t n = 1; n < 9; ++n) keeper.Cast(Add{n});
+  keeper.Cast(Fail{});
+  keeper.Cast(Add{9});
+  Settle();
+  clock_.Advance(1'000'000);
+  Settle();
+  const uint64_t digest = system_->Digest();
+  KillAndStart();
+  const auto again = spawn();
+  EXPECT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(system_->Digest(), digest);
+}
+
+// The signal overtakes what waits for the sleeper, which still waits when the run is killed.
+TEST_F(SupervisorRecoveryTest, AnExitThatActsAtOnceTakesNoMessageAway) {
+  Start(Strategy::kOneForOne);
+  const auto spawn = [this] { return system_->Supervise().Spawn<Sleeper>("sleeper"); };
+  auto sleeper = spawn();
+  sleeper.Cast(Rest{});
+  Settle();
+  const auto mourned = system_->Spawn<Mourned>("mourned", sleeper.ref());
+  mourned.Cast(Fail{});
+  Settle();
+  EXPECT_EQ(system_->restarts(), 1u);
+  KillAndStart();
+  sleeper = spawn();
+  EXPECT_TRUE(system_->Spawn<Mourned>("mourned", sleeper.ref()).ok());
+  Settle();
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(1'000'000);
+    Settle();
+  }
+  EXPECT_EQ(sleeper.Call(Get{}).value_or(-1), 3);
+  EXPECT_TRUE(system_->Counters().AddUp());
 }
 
 // `bitactor tree` reads it from another process.

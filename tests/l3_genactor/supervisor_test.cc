@@ -133,6 +133,54 @@ TEST_F(SupervisorTest, AMessageThatIsOwedIsHandledAfterTheBackoffOrAnsweredWhenN
   EXPECT_TRUE(system_->Counters().AddUp());
 }
 
+// Longer than a frame. Fails so often.
+struct Letter {
+  std::string text;
+  int64_t failures = 0;
+  using Reply = int64_t;
+  auto Fields() { return std::tie(text, failures); }
+};
+class LetterReader : public Actor<LetterReader, Letter> {
+ public:
+  absl::StatusOr<int64_t> On(const Letter& m) {
+    if (++tries <= m.failures) return absl::AbortedError("once more");
+    return static_cast<int64_t>(m.text.size());
+  }
+};
+
+TEST_F(SupervisorTest, APoisonMessageIsKeptWithAllOfALongPayload) {
+  const auto top = system_->Supervise("top", {.max_restarts = 100});
+  const Backoff backoff = {.base = absl::Milliseconds(1), .cap = absl::Milliseconds(1)};
+  const Letter letter{std::string(1000, 'x'), 2};
+  for (const Backoff& pause : {Backoff{}, backoff}) {
+    tries = 0;
+    const auto a = top.Spawn<LetterReader>(
+        pause.base == absl::ZeroDuration() ? "a" : "b",
+        ChildOptions{.backoff = pause, .poison = {PoisonPolicy::kRetry, 2}});
+    auto answer = a.CallAsync(letter);
+    for (int i = 0; i < 3; ++i) Pass(absl::Milliseconds(1));
+    EXPECT_EQ(answer.Wait().value_or(-1), 1000);
+  }
+  tries = 0;
+  const auto c = top.Spawn<LetterReader>("c", ChildOptions{.poison = {PoisonPolicy::kQuarantine}});
+  EXPECT_FALSE(c.Call(letter).ok());
+  ASSERT_EQ(system_->Poisoned().size(), 1u);
+  EXPECT_GT(system_->Poisoned()[0].block.size(), 1000u);
+  EXPECT_TRUE(system_->Counters().AddUp());
+}
+
+TEST_F(SupervisorTest, OneThatIsDownHasNoStateThatCouldBeReplaced) {
+  const auto top = system_->Supervise("top");
+  const auto a =
+      Add(top, "a", {.backoff = {.base = absl::Milliseconds(1), .cap = absl::Milliseconds(1)}});
+  Fail(a);
+  const auto replace = [](Worker&) { return absl::OkStatus(); };
+  EXPECT_EQ(system_->ReplaceState<Worker>("a", replace).code(),
+            absl::StatusCode::kFailedPrecondition);
+  Pass(absl::Milliseconds(1));
+  EXPECT_TRUE(system_->ReplaceState<Worker>("a", replace).ok());
+}
+
 TEST_F(SupervisorTest, APoisonMessageGoesToQuarantineWithItsCause) {
   const auto top = system_->Supervise("top", {.max_restarts = 100});
   const auto a = Add(top, "a", {.poison = {PoisonPolicy::kQuarantine}});

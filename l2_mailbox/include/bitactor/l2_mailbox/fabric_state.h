@@ -74,9 +74,11 @@ struct WatermarkKey {
     return H::combine(std::move(h), k.source, k.target, k.order_class);
   }
 };
-// Casts and calls wait in an actor's queue, by priority, while all else passes.
-constexpr uint8_t OrderClass(FrameKind kind, Priority priority) {
-  return IsQueuedClass(kind) ? static_cast<uint8_t>(1 + static_cast<uint8_t>(priority)) : 0;
+// Casts and calls wait in an actor's queue, by priority, while all else passes, and so may a signal
+// (Endpoint::ActsAtOnce).
+constexpr uint8_t OrderClass(FrameKind kind, Priority priority, uint8_t flags) {
+  if (!IsQueuedClass(kind)) return 0;
+  return (flags & kFlagSignal) != 0 ? 5 : static_cast<uint8_t>(1 + static_cast<uint8_t>(priority));
 }
 
 inline constexpr uint32_t kMaxShards = 64;
@@ -138,8 +140,10 @@ struct FabricState {
                                                          : DeadLetterCause::kJournalFull;
   }
   uint64_t NowNanos() const { return clock->NowNanos() + wall_offset_ns; }
-  uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind, Priority priority) const {
-    const auto found = watermarks.find(WatermarkKey{source, target, OrderClass(kind, priority)});
+  uint64_t Watermark(uint32_t source, uint32_t target, FrameKind kind, Priority priority,
+                     uint8_t flags = 0) const {
+    const auto found =
+        watermarks.find(WatermarkKey{source, target, OrderClass(kind, priority, flags)});
     return found != watermarks.end() ? found->second : 0;
   }
 };

@@ -365,7 +365,7 @@ class ActorCell : public Endpoint {
   static const size_t kStateOffset;
 
   // Whether the runtime lets this message out, while a history is applied.
-  bool MaySend(FrameKind kind, Address target, uint64_t message_id) const;
+  bool MaySend(FrameKind kind, uint8_t flags, Address target, uint64_t message_id) const;
   // Handles a frame, whose span is `span`. False: its handler threw or returned a failure
   // (TakeFailure).
   [[gnu::always_inline]] bool RunCleanly(const Frame& frame, uint64_t span, bool& handled);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -80,15 +81,18 @@ class ActorExtras {
   // restarts.
   struct Begun {
     Frame frame{};
+    std::vector<std::byte>
+        block;             // its payload, if that is a block: the block itself is gone by then
     uint32_t retries = 0;  // of this message
     bool is_owed = false;  // it is handled again, or its caller is told why not
 
-    void Note(const Frame& next) {
+    void Note(const Frame& next, std::span<const std::byte> bytes) {
       if (next.header.source != frame.header.source ||
           next.header.message_id != frame.header.message_id) {
         retries = 0;
       }
       frame = next;
+      block.assign(bytes.begin(), bytes.end());
     }
   };
   std::unique_ptr<Begun> begun;  // null: nobody wants it

@@ -32,6 +32,9 @@ struct ActorHistory {
   // The messages it crashed at, with the sequence to go on with.
   absl::flat_hash_map<MessageKey, uint64_t> crashes;
   uint64_t since_digest = 0;  // messages since the last DigestRecord
+
+  // It handled nothing in earlier starts.
+  bool empty() const { return base == nullptr && frames.empty(); }
 };
 
 }  // namespace bitactor::internal

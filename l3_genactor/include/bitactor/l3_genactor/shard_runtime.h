@@ -121,7 +121,8 @@ template <typename M>
 SendResult ActorCell::Send(FrameKind kind, Address target, uint32_t type, uint64_t message_id,
                            uint64_t correlation_id, const M& payload, uint8_t flags,
                            uint32_t deadline_us) {
-  if (runtime_.send_mode() != SendMode::kLive && !MaySend(kind, target, message_id)) [[unlikely]]
+  if (runtime_.send_mode() != SendMode::kLive && !MaySend(kind, flags, target, message_id))
+      [[unlikely]]
     return SendResult::kOk;
   Envelope envelope;
   envelope.kind = kind;

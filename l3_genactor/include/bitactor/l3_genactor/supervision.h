@@ -95,6 +95,7 @@ struct PoisonedMessage {
   std::string actor;
   ExitReason cause;
   Frame frame;
+  std::vector<std::byte> block;  // its payload, if that is a block (kFlagBlock)
 };
 
 enum class ChildState : uint8_t {

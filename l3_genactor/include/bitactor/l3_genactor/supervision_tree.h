@@ -87,8 +87,8 @@ struct Supervisor : std::enable_shared_from_this<Supervisor> {
 
   const std::string name;
   const SupervisorOptions options;
-  const bool each;                 // all children are made by one specification
-  Child* self = nullptr;           // as a child; null: the top, or its specification was deleted
+  const bool each;        // all children are made by one specification
+  Child* self = nullptr;  // as a child; null: the top, or its specification was deleted
   absl::flat_hash_map<std::string_view, Child*> by_name;
   std::vector<ChildPtr> children;  // in the order of their start
   State state = State::kRunning;
@@ -189,8 +189,13 @@ class SupervisionTree {
   bool IsDone(const SupervisionRequest& request) const;
   absl::Status StatusOf(const SupervisionRequest& request) const;
 
-  // Actions that were asked for and have not been done yet.
-  size_t pending() const;
+  struct Actions {
+    size_t pending = 0;  // asked for and not done yet
+    uint64_t done = 0;
+    friend bool operator==(const Actions&, const Actions&) = default;
+  };
+  Actions actions() const;
+  size_t pending() const { return actions().pending; }
   void ActionIsDone();
 
   std::vector<ChildInfo> WhichChildren(const Supervisor& supervisor) const;
@@ -260,6 +265,7 @@ class SupervisionTree {
   // Whether a change is to be published, and has not been asked for yet.
   bool wants_publish_ ABSL_GUARDED_BY(mutex_) = false;
   size_t pending_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t actions_done_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -169,8 +169,8 @@ class System {
   }
 
   // The same to change it: on a copy of the state, which takes its place if `replace` returns OK and
-  // does not throw. Also while the actor is suspended. kFailedPrecondition in a durable system: a
-  // replay would not know of it.
+  // does not throw. Also while the actor is suspended. kFailedPrecondition: it is down and has no
+  // state, or the system is durable and a replay would not know of it.
   template <typename A>
   absl::Status ReplaceState(std::string_view name, const std::function<absl::Status(A&)>& replace) {
     static_assert(std::is_copy_constructible_v<A> && std::is_move_assignable_v<A>,
