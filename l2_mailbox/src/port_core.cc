@@ -202,7 +202,8 @@ bool PortCore::MoveOverflow() {
     }
     if (is_answer) {
       if (!HasRoomForAnswer()) return false;
-      if (GiveAnswer(overflow_.Front()) != SendResult::kOk) {
+      const bool given = GiveAnswer(overflow_.Front()) == SendResult::kOk;
+      if (!given && HasBlock(overflow_.Front().header)) {
         DropBlock(*state_->blocks, overflow_.Front());
       }
       overflow_.PopFront();
