@@ -128,21 +128,20 @@ internal::ProvidedTable* MetricsSink::TableOf(size_t family, size_t values, bool
 }
 
 void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values,
-                        uint64_t value) {
+                      uint64_t value) {
   if (auto* table = TableOf(family, values.size(), false)) {
     table->Put(values, {.labels = {}, .value = static_cast<int64_t>(value), .exemplars = {}});
   }
 }
 
-void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values,
-                        double value) {
+void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values, double value) {
   if (auto* table = TableOf(family, values.size(), false)) {
     table->Put(values, {.labels = {}, .value = value, .exemplars = {}});
   }
 }
 
 void MetricsSink::Put(size_t family, std::initializer_list<std::string_view> values,
-                        const LatencyHistogram& histogram, std::vector<MetricExemplar> exemplars) {
+                      const LatencyHistogram& histogram, std::vector<MetricExemplar> exemplars) {
   if (auto* table = TableOf(family, values.size(), true)) {
     const MetricOptions& options = table->options();
     for (MetricExemplar& exemplar : exemplars) exemplar.value *= options.scale;

@@ -41,7 +41,7 @@ struct HttpOptions {
   uint64_t answer_timeout_ns = 2'000'000'000;   // until the handler has its last chance
   uint64_t write_timeout_ns = 10'000'000'000;   // for all of a reply
   uint64_t idle_timeout_ns = 30'000'000'000;    // between requests
-  const TickClock* clock = nullptr;  // never null
+  const TickClock* clock = nullptr;             // never null
   // Called on the server's thread. Statuses as sent, 0: a connection that ran out of time in the middle
   // of a request or reply.
   std::function<void(int status)> on_status = {};
