@@ -31,8 +31,8 @@ int main() {
   // [tree]
   SupervisorRef top = system->Supervise("shop", {.strategy = Strategy::kRestForOne});
   auto store = top.Spawn<Store>("store");
-  SupervisorRef caches =
-      top.Supervise("caches", {.max_restarts = 10});  // starts again with the store
+  // They start again with the store.
+  SupervisorRef caches = top.Supervise("caches", {.max_restarts = 10});
   auto front = caches.Spawn<Store>(
       "front", {.backoff = {.base = absl::Milliseconds(1), .cap = absl::Seconds(1)}});
   auto back = caches.Spawn<Store>("back", {.poison = {PoisonPolicy::kQuarantine}});
