@@ -71,19 +71,19 @@ absl::Status SupervisionTree::Delete(Supervisor& supervisor, std::string_view na
 void SupervisionTree::Close() {
   MutexLock lock(&mutex_);
   closed_ = true;
-  const absl::Status status = absl::AbortedError("the system has stopped");
-  const auto close = [this, &status](const auto& self, Supervisor& supervisor) -> void {
-    if (supervisor.request != nullptr) Answer(supervisor.request, status);
-    supervisor.request = nullptr;
-    for (const Supervisor::Job& job : supervisor.jobs) {
-      if (job.request != nullptr) Answer(job.request, status);
-    }
-    supervisor.jobs.clear();
-    for (const ChildPtr& child : supervisor.children) {
-      if (child->as_supervisor != nullptr) self(self, *child->as_supervisor);
-    }
-  };
-  close(close, *top_);
+  RefuseRequests(*top_, absl::AbortedError("the system has stopped"));
+}
+
+void SupervisionTree::RefuseRequests(Supervisor& supervisor, const absl::Status& status) {
+  if (supervisor.request != nullptr) Answer(supervisor.request, status);
+  supervisor.request = nullptr;
+  for (const Supervisor::Job& job : supervisor.jobs) {
+    if (job.request != nullptr) Answer(job.request, status);
+  }
+  supervisor.jobs.clear();
+  for (const ChildPtr& child : supervisor.children) {
+    if (child->as_supervisor != nullptr) RefuseRequests(*child->as_supervisor, status);
+  }
 }
 
 bool SupervisionTree::Wait(const SupervisionRequest& request,

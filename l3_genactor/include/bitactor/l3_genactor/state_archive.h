@@ -194,7 +194,7 @@ void StateWriter::Add(const T& value) {
   if constexpr (internal::ArchivesItself<T>) {
     value.Save(*this);
   } else if constexpr (internal::DeclaresState<T>) {
-    std::apply([this](const auto&... part) { (Add(part), ...); }, value.State());
+    std::apply([&](const auto&... part) { (Add(part), ...); }, value.State());
   } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     AddBytes(&value, sizeof(value));
   } else if constexpr (internal::kIsOptional<T>) {
@@ -209,7 +209,7 @@ void StateWriter::Add(const T& value) {
       for (const auto& element : value) Add<Element>(element);
     }
   } else if constexpr (internal::TupleLike<T>) {
-    std::apply([this](const auto&... part) { (Add(part), ...); }, value);
+    std::apply([&](const auto&... part) { (Add(part), ...); }, value);
   } else {
     AddBytes(&value, sizeof(value));
   }
@@ -223,7 +223,7 @@ bool StateReader::Read(T& value) {
   } else if constexpr (internal::DeclaresState<T>) {
     // State() is const and shows the members of an object that is not.
     std::apply(
-        [this](const auto&... part) {
+        [&](const auto&... part) {
           (Read(const_cast<std::remove_cvref_t<decltype(part)>&>(part)), ...);
         },
         value.State());
@@ -257,7 +257,7 @@ bool StateReader::Read(T& value) {
       for (auto& element : value) Read(element);
     }
   } else if constexpr (internal::TupleLike<T>) {
-    std::apply([this](auto&... part) { (Read(part), ...); }, value);
+    std::apply([&](auto&... part) { (Read(part), ...); }, value);
   } else {
     ReadBytes(static_cast<void*>(&value), sizeof(value));
   }

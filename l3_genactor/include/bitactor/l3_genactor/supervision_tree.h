@@ -250,6 +250,9 @@ class SupervisionTree {
   void Finish(Supervisor& supervisor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(const std::shared_ptr<SupervisionRequest>& request, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of all that wait below it.
+  void RefuseRequests(Supervisor& supervisor, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t BackoffNs(Child& child) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SupervisionNode DescribeOne(const Supervisor& supervisor, size_t max_children) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
