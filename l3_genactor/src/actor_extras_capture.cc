@@ -21,6 +21,19 @@ void LoadMessage(KeptMessage& message, StateReader& reader) {
   reader.ReadBytes(message.payload, sizeof(message.payload));
 }
 
+// What a timer has beside its message, in the order of the snapshot.
+template <typename Timer, typename Visit>
+void ForEachField(Timer& timer, Visit&& visit) {
+  visit(timer.id);
+  visit(timer.message_id);
+  visit(timer.delay_ns);
+  visit(timer.period_ns);
+  visit(timer.due_ns);
+  visit(timer.trace);
+  visit(timer.span);
+  visit(timer.trace_flags);
+}
+
 // The count, then each.
 template <typename Range, typename Save>
 void SaveAll(const Range& range, StateWriter& writer, Save&& save) {
@@ -37,26 +50,12 @@ void LoadAll(StateReader& reader, Load&& load) {
 }  // namespace
 
 void ActorExtras::SaveTimer(const MessageTimer& timer, StateWriter& writer) {
-  writer.Add(timer.id);
-  writer.Add(timer.message_id);
-  writer.Add(timer.delay_ns);
-  writer.Add(timer.period_ns);
-  writer.Add(timer.due_ns);
-  writer.Add(timer.trace);
-  writer.Add(timer.span);
-  writer.Add(timer.trace_flags);
+  ForEachField(timer, [&writer](const auto& field) { writer.Add(field); });
   SaveMessage(timer.message, writer);
 }
 
 void ActorExtras::LoadTimer(MessageTimer& timer, StateReader& reader) {
-  reader.Read(timer.id);
-  reader.Read(timer.message_id);
-  reader.Read(timer.delay_ns);
-  reader.Read(timer.period_ns);
-  reader.Read(timer.due_ns);
-  reader.Read(timer.trace);
-  reader.Read(timer.span);
-  reader.Read(timer.trace_flags);
+  ForEachField(timer, [&reader](auto& field) { reader.Read(field); });
   LoadMessage(timer.message, reader);
   timer.fired = false;
 }
