@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "bitactor/l3_genactor/system.h"
+#include "l3_genactor/durable_options.h"
 #include "support/seed.h"
 #include "support/simulated_files.h"
 
@@ -46,18 +47,8 @@ class Shop : public Actor<Shop, Order> {
 class ShopRun {
  public:
   ShopRun(test::SimulatedFiles* files, TickClock* clock, Durability level) {
-    SystemOptions options;
-    options.shards = 2;
-    options.durable = "run";
-    options.fabric.threads = false;
-    options.fabric.clock = clock;
-    options.fabric.start_time_ns = 1'000'000'000;
-    options.fabric.span_capacity = 64;
-    options.fabric.mailboxes = 8;
+    SystemOptions options = test::DurableOptions(files, clock);
     options.fabric.journal.durability = level;
-    options.fabric.journal.files = files;
-    options.fabric.journal.prepare_ahead = false;
-    options.fabric.journal.segment_bytes = 64 << 10;
     system_ = System::Start(options).value();
     auto emails = EffectPort<Email>::Open(*system_, "emails");
     EXPECT_TRUE(emails.ok()) << emails.status();

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "bitactor/l3_genactor/system.h"
+#include "l3_genactor/durable_options.h"
 #include "support/seed.h"
 #include "support/simulated_files.h"
 
@@ -158,17 +159,8 @@ void SpawnEach(System& system, const Spawner& spawner) {
 }
 
 std::unique_ptr<System> StartOn(test::SimulatedFiles* files, TickClock* clock, uint32_t shards) {
-  SystemOptions options;
+  SystemOptions options = test::DurableOptions(files, clock, /*mailboxes=*/4);
   options.shards = shards;
-  options.durable = "run";
-  options.fabric.threads = false;
-  options.fabric.clock = clock;
-  options.fabric.start_time_ns = 1'000'000'000;
-  options.fabric.span_capacity = 64;
-  options.fabric.mailboxes = 4;
-  options.fabric.journal.files = files;
-  options.fabric.journal.prepare_ahead = false;
-  options.fabric.journal.segment_bytes = 64 << 10;
   std::unique_ptr<System> system = System::Start(options).value();
   const SupervisorRef supervisor = system->Supervise({.max_restarts = 10'000});
   SpawnEach(*system, [&supervisor](uint32_t i, const Setting& setting) {

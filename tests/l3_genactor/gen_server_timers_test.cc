@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bitactor/l3_genactor/system.h"
+#include "l3_genactor/durable_options.h"
 #include "support/simulated_files.h"
 
 namespace bitactor {
@@ -117,17 +118,7 @@ class GenServerTimersTest : public ::testing::Test {
  protected:
   void SetUp() override { Start(); }
   void Start() {
-    SystemOptions options;
-    options.shards = 2;
-    options.durable = "run";
-    options.fabric.threads = false;
-    options.fabric.clock = &clock_;
-    options.fabric.start_time_ns = 1'000'000'000;
-    options.fabric.span_capacity = 64;
-    options.fabric.mailboxes = 4;
-    options.fabric.journal.files = files_.get();
-    options.fabric.journal.prepare_ahead = false;
-    options.fabric.journal.segment_bytes = 64 << 10;
+    SystemOptions options = test::DurableOptions(files_.get(), &clock_, /*mailboxes=*/4);
     system_ = System::Start(options).value();
     supervisor_ = system_->Supervise({.max_restarts = 100});
     Spawn(0);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bitactor/l3_genactor/system.h"
+#include "l3_genactor/durable_options.h"
 #include "support/seed.h"
 #include "support/simulated_files.h"
 
@@ -180,18 +181,9 @@ class Run {
   Run(test::SimulatedFiles* files, TickClock* clock, uint32_t shards, Durability level,
       bool snapshots = false)
       : clock_(clock), snapshots_(snapshots) {
-    SystemOptions options;
+    SystemOptions options = test::DurableOptions(files, clock, /*mailboxes=*/4);
     options.shards = shards;
-    options.durable = "run";
-    options.fabric.threads = false;
-    options.fabric.clock = clock;
-    options.fabric.start_time_ns = 1'000'000'000;
-    options.fabric.span_capacity = 64;
-    options.fabric.mailboxes = 4;
     options.fabric.journal.durability = level;
-    options.fabric.journal.files = files;
-    options.fabric.journal.prepare_ahead = false;
-    options.fabric.journal.segment_bytes = 64 << 10;
     auto system = System::Start(options);
     EXPECT_TRUE(system.ok()) << system.status();
     system_ = *std::move(system);

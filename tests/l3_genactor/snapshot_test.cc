@@ -15,6 +15,7 @@
 
 #include "bitactor/l3_genactor/guarded.h"
 #include "bitactor/l3_genactor/system.h"
+#include "l3_genactor/durable_options.h"
 #include "support/simulated_files.h"
 
 namespace bitactor {
@@ -97,17 +98,7 @@ class SnapshotTest : public ::testing::Test {
   void SetUp() override { Start(); }
 
   SystemOptions Options() {
-    SystemOptions options;
-    options.shards = 2;
-    options.durable = "run";
-    options.fabric.threads = false;
-    options.fabric.clock = &clock_;
-    options.fabric.start_time_ns = 1'000'000'000;
-    options.fabric.span_capacity = 64;
-    options.fabric.mailboxes = 8;
-    options.fabric.journal.files = files_.get();
-    options.fabric.journal.prepare_ahead = false;
-    options.fabric.journal.segment_bytes = 64 << 10;
+    SystemOptions options = test::DurableOptions(files_.get(), &clock_);
     options.snapshot_every = every_;
     options.digest_every = digest_every_;
     options.keep_history = keep_history_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bitactor/l3_genactor/system.h"
+#include "l3_genactor/durable_options.h"
 #include "support/simulated_files.h"
 
 namespace bitactor::supervisor_recovery_test {
@@ -136,18 +137,8 @@ class SupervisorRecoveryTest : public ::testing::Test {
  protected:
   void Start(Strategy strategy) {
     strategy_ = strategy;
-    SystemOptions options;
-    options.shards = 2;
-    options.durable = "run";
+    SystemOptions options = test::DurableOptions(files_.get(), &clock_);
     options.digest_every = digest_every_;
-    options.fabric.threads = false;
-    options.fabric.clock = &clock_;
-    options.fabric.start_time_ns = 1'000'000'000;
-    options.fabric.span_capacity = 64;
-    options.fabric.mailboxes = 8;
-    options.fabric.journal.files = files_.get();
-    options.fabric.journal.prepare_ahead = false;
-    options.fabric.journal.segment_bytes = 64 << 10;
     system_ = System::Start(options).value();
     const auto top = system_->Supervise("top", {.strategy = strategy, .max_restarts = 5});
     births_ = system_->Spawn<Births>("births");
